@@ -1,0 +1,489 @@
+"""Every sentence that the bot posts, the hidden marks by which it finds them again, and what makes foreign text safe.
+
+`pieces` is all that should be on GitHub for an experiment as it stands; the controller posts what is missing.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bot import commands
+from bot.errors import Declined, ReplyError, TrainwrightError
+from bot.experiment import (
+    PAUSED,
+    Action,
+    Asked,
+    Comment,
+    Experiment,
+    Pause,
+    Run,
+    Stage,
+    Training,
+    Wait,
+    stage,
+)  # fmt: skip
+from bot.facts import attempt_facts, cost_table, runs_table, show, show_change, show_dollars, show_seconds
+from bot.folder import LOG, PLAN, PROGRESS_PLOT, REPORT, TASKS, plot_path
+from bot.lab import PATH as CONFIG
+from bot.markdown import cell
+from bot.records import Attempt, Conclusion, Metric, Record, Repair, Verdict, best, total
+
+MAX_BODY = 65_000
+CHECK = "trainwright / result"
+BUTTONS = (
+    "**Merge** to keep this run's code and start the next run from it. **Close** to discard the code; the findings are "
+    "kept. **Push** to `train.py` on this branch to train your version.\n"
+    "Commands: `/revise-plan <guidance>` rewrites the plan; `/report` ends the experiment after this run; `/help`."
+)
+NO_LANGUAGE_MODEL = (
+    "> [!NOTE]\n> Written by `baseline`, which is no language model: it searches by rule, one change at a time. "
+    "A language model is configured in `.github/trainwright.yml` (`models: provider/name`)."
+)
+
+
+@dataclass(frozen=True)
+class Note:
+    """A comment. `current` means that it is kept up to date; otherwise it is posted once."""
+
+    thread: int
+    mark: str
+    body: str
+    current: bool = False
+
+
+@dataclass(frozen=True)
+class Body:
+    """The description of a pull request."""
+
+    pull: int
+    body: str
+
+
+@dataclass(frozen=True)
+class CheckRun:
+    sha: str
+    external_id: str
+    status: str
+    conclusion: str | None
+    title: str
+    summary: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Seen:
+    """The reaction 👀 on the issue."""
+
+
+Piece = Note | Body | CheckRun | Seen
+
+
+def missing(experiment: Experiment, step: Action) -> list[Piece]:
+    """The pieces that GitHub does not show yet, in the order in which people should see them."""
+    return [piece for piece in pieces(experiment, step) if not _is_there(experiment, piece)]
+
+
+def pieces(experiment: Experiment, step: Action) -> Iterator[Piece]:
+    """The status comment is brought up to date when the bot is about to wait; before, it only has to exist."""
+    yield Seen()
+    has_status = any(comment.ours and mark("status") in comment.body for comment in experiment.comments)
+    if not has_status:
+        yield status_note(experiment, step)
+    for run in experiment.runs:
+        yield from _run_pieces(experiment, run)
+    if PAUSED in experiment.labels and not experiment.paused_by:
+        return  # paused by the bot itself: the status comment has the cause
+    if has_status and isinstance(step, Wait | Pause):
+        yield status_note(experiment, step)
+
+
+def _run_pieces(experiment: Experiment, run: Run) -> Iterator[Piece]:
+    record = experiment.record(run.id)
+    if run.pull is None or record is None:
+        return
+    for number, repair in enumerate(record.repairs, start=1):
+        yield repair_note(run.pull.number, record, repair, number)
+    yield from superseded_notes(run)
+    if record.conclusion:
+        yield summary_note(run.pull.number, record, record.conclusion)
+        yield analysis_note(experiment, run, record, record.conclusion)
+    if run.pull.open:
+        yield Body(run.pull.number, pull_body(experiment, run, record))
+        check = check_run(run, record)
+        if check:
+            yield check
+
+
+def _is_there(experiment: Experiment, piece: Piece) -> bool:
+    match piece:
+        case Seen():
+            return experiment.seen
+        case Note():
+            return _note_is_there(experiment, piece)
+        case Body():
+            pull = next(run.pull for run in experiment.runs if run.pull and run.pull.number == piece.pull)
+            return fingerprint(piece.body) in pull.body
+        case CheckRun():
+            checks = next(run.checks for run in experiment.runs if run.pull and run.pull.head == piece.sha)
+            wanted = (piece.external_id, piece.status, piece.conclusion, piece.title)
+            return any((c.external_id, c.status, c.conclusion, c.title) == wanted for c in checks)
+
+
+def _note_is_there(experiment: Experiment, note: Note) -> bool:
+    found = find_note(experiment, note)
+    return found is not None and (not note.current or fingerprint(note.body) in found.body)
+
+
+def find_note(experiment: Experiment, note: Note) -> Comment | None:
+    """Our comment with this mark; of two, the older one."""
+    comments = next(
+        (r.comments for r in experiment.runs if r.pull and r.pull.number == note.thread), experiment.comments
+    )
+    return next((comment for comment in comments if comment.ours and mark(note.mark) in comment.body), None)
+
+
+def mark(name: str) -> str:
+    """Valid only in a comment of our own app: anybody can paste one."""
+    return f"<!-- trainwright: {name} -->"
+
+
+def reply_mark(comment: int, ordinal: int) -> str:
+    return f"reply {comment}.{ordinal}"
+
+
+def bound_mark(name: str) -> str:
+    """In the reply to a command that stays in force."""
+    return f"bound {name}"
+
+
+def fingerprint(body: str) -> str:
+    """By this a body is known to be current, whatever GitHub does to its line ends."""
+    return f"<!-- trainwright body {hashlib.sha256(body.encode()).hexdigest()[:16]} -->"
+
+
+def posted(piece: Note | Body) -> str:
+    """The text as it goes to GitHub, within its limit."""
+    marks = [mark(piece.mark)] if isinstance(piece, Note) else []
+    body = piece.body
+    if len(body) > MAX_BODY:
+        body = (
+            body[:MAX_BODY].rsplit("\n", 1)[0]
+            + "\n\n_… cut here: the whole text is in the files of this pull request._"
+        )
+    return "\n".join([*marks, body.rstrip(), "", fingerprint(piece.body)])
+
+
+# The issue
+
+
+def status_note(experiment: Experiment, step: Action) -> Note:
+    records = experiment.records
+    parts = [f"### {_stage_line(experiment, step)}", _waits_for(experiment, step)]
+    metric = records[-1].metric if records else None
+    if metric:
+        parts += [_best_line(records, metric), runs_table(records, metric)]
+        if any(record.value is not None for record in records) and PROGRESS_PLOT in experiment.main.entries:
+            parts.append(image(experiment.main.commit, f"{experiment.main.path}/{PROGRESS_PLOT}", "Progress"))
+    parts.append(_budget_line(experiment))
+    parts.append(_files_line(experiment))
+    return Note(experiment.number, "status", "\n\n".join(part for part in parts if part), current=True)
+
+
+def _stage_line(experiment: Experiment, step: Action) -> str:
+    if isinstance(step, Pause):
+        return f"{STAGE_SIGNS[Stage.PAUSED]} {Stage.PAUSED.value.capitalize()}"
+    here = stage(experiment)
+    run = experiment.open_run
+    which = f", run {run.id}" if run and here in (Stage.TRAINING, Stage.REVIEW) else ""
+    return f"{STAGE_SIGNS[here]} {here.value.capitalize()}{which}"
+
+
+STAGE_SIGNS = {
+    Stage.PLANNING: "📝", Stage.TRAINING: "🏃", Stage.REVIEW: "👋", Stage.REPORT: "📄",
+    Stage.PAUSED: "⏸️", Stage.DONE: "✅", Stage.STOPPED: "⏹️",
+}  # fmt: skip
+
+
+def _waits_for(experiment: Experiment, step: Action) -> str:
+    if isinstance(step, Pause):
+        return step.reason
+    if isinstance(step, Wait):
+        if experiment.paused_by:
+            return f"Paused by {experiment.paused_by} with the label `paused`. {step.why}"
+        run = experiment.open_run
+        pull = f" (#{run.pull.number})" if run and run.pull and f"#{run.pull.number}" not in step.why else ""
+        return f"{step.why}{pull}"
+    return "Reading the idea and writing the plan and the first `train.py`."
+
+
+def _best_line(records: Sequence[Record], metric: Metric) -> str:
+    leader = best(records, metric)
+    if leader is None or leader.value is None:
+        return f"Primary metric: `{metric.name}`, {metric.direction} is better. No result yet."
+    return f"**Best so far: `{metric.name}` {show(leader.value)}**, run {leader.run} ({metric.direction} is better)."
+
+
+def _budget_line(experiment: Experiment) -> str:
+    records, budget = experiment.records, experiment.config.budget
+    minutes = sum(record.gpu_minutes for record in records)
+    return (
+        f"Budget: {len(records)} of {budget.runs} runs, ${experiment.dollars:.2f} of ${budget.dollars:.2f}, "
+        f"{show_seconds(60 * minutes)} of {show_seconds(60 * budget.gpu_minutes)} of training."
+    )
+
+
+def _files_line(experiment: Experiment) -> str:
+    if not experiment.main.exists:
+        return ""
+    base = f"../blob/{experiment.main.commit}/{experiment.main.path}"
+    names = [name for name in (PLAN, TASKS, LOG, REPORT) if name in experiment.main.entries]
+    return "On main: " + " · ".join(f"[{name}]({base}/{name})" for name in names)
+
+
+def refusal(reason: str) -> str:
+    return (
+        f"I took the label `experiment` off: {reason}\n\n"
+        "An experiment spends GPU time and money, so only people with write permission can start one. "
+        "A maintainer can read the idea and set the label."
+    )
+
+
+def stuck(error: Exception) -> str:
+    """Why the experiment is paused, and how to go on."""
+    resume = f"then take the label `{PAUSED}` off."
+    if isinstance(error, Declined):
+        return (
+            f"The model says that it cannot do this: {safe(str(error))}\n\n"
+            f"Configure a model that can in `{CONFIG}` on the default branch (`models: provider/name`), or change the idea; {resume}"
+        )
+    if isinstance(error, ReplyError):
+        return f"The model's reply cannot be used, even after it was asked again: {safe(str(error))}\n\nTry another model in `{CONFIG}`; {resume}"
+    if isinstance(error, TrainwrightError):
+        return f"{safe(str(error))}\n\nMend it, {resume}"
+    return f"Looking at this experiment failed again and again: `{type(error).__name__}`. The server's log has the details; {resume}"
+
+
+# Pull requests
+
+
+def pull_title(experiment: Experiment, run: Run) -> str:
+    if run.record is None:
+        return f"Report of experiment #{experiment.number}: {' '.join(experiment.title.split())}"[:250]
+    return f"Run {run.id} of #{experiment.number}: {safe(run.record.proposal.change)}"[:250]
+
+
+def pull_body(experiment: Experiment, run: Run, record: Record) -> str:
+    proposal = record.proposal
+    parts = [
+        f"Run {record.run} of experiment #{experiment.number}, *{safe(' '.join(experiment.title.split()))}*.",
+        _where_it_stands(run, record),
+        f"**Hypothesis.** {safe(proposal.hypothesis)}",
+        f"**What changed.** {safe(proposal.change)}",
+        f"**Expected.** {safe(proposal.expected)}",
+        _tasks_worked_on(record),
+        _carried(experiment, run),
+        BUTTONS,
+        _cost(record),
+        NO_LANGUAGE_MODEL if any(call.model == "baseline" for call in record.calls) else "",
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _where_it_stands(run: Run, record: Record) -> str:
+    if run.concluded and record.conclusion:
+        return f"### {headline(record, record.conclusion)}"
+    training = next((t for t in run.trainings_of(run.folder.inputs) if t.active), None)
+    if training:
+        return f"### 🏃 [Training]({training.url})"
+    return "### Waiting for a runner"
+
+
+def headline(record: Record, conclusion: Conclusion) -> str:
+    """`✅ improved: val_bpb 2.3127 (−0.0400 to the best before)`"""
+    sign = {Verdict.IMPROVED: "✅", Verdict.NO_GAIN: "➖", Verdict.FAILED: "❌"}[conclusion.verdict]
+    if conclusion.value is None:
+        attempt = record.attempt(conclusion.attempt)
+        return f"{sign} {conclusion.verdict}: {safe(attempt.reason) if attempt else 'no result'}"
+    if conclusion.best_before is None:
+        return f"{sign} {conclusion.verdict}: `{record.metric.name}` {show(conclusion.value)}, the first result"
+    change = show_change(conclusion.value, conclusion.best_before)
+    return f"{sign} {conclusion.verdict}: `{record.metric.name}` {show(conclusion.value)} ({change} to the best before)"
+
+
+def _tasks_worked_on(record: Record) -> str:
+    if not record.proposal.tasks:
+        return ""
+    return "**Tasks worked on.**\n" + "\n".join(f"- {safe(task)}" for task in record.proposal.tasks)
+
+
+def _carried(experiment: Experiment, run: Run) -> str:
+    on_main = {record.run for record in experiment.main.records}
+    carried = [r for r in run.folder.records if r.run not in on_main and r.run != run.id]
+    if not carried:
+        return ""
+    which = ", ".join(f"{record.run} (#{record.pull})" for record in carried)
+    return f"Brings along the records and findings of closed runs: {which}."
+
+
+def _cost(record: Record) -> str:
+    if not record.calls:
+        return ""
+    head = f"Cost so far: {show_dollars(total(record.calls))} for model calls, {record.gpu_minutes:.1f} min of training"
+    return f"<details><summary>{head}</summary>\n\n{cost_table(record.calls)}\n\n</details>"
+
+
+def summary_note(pull: int, record: Record, conclusion: Conclusion) -> Note:
+    attempt = record.attempt(conclusion.attempt)
+    facts = f"\n\n<details><summary>As reported by the training</summary>\n\n{safe(_facts(attempt, record, conclusion))}\n\n</details>"
+    body = f"### Summary of the training\n\n{safe(conclusion.summary)}{facts if attempt else ''}"
+    return Note(pull, f"summary {record.run} {conclusion.attempt}", body)
+
+
+def _facts(attempt: Attempt | None, record: Record, conclusion: Conclusion) -> str:
+    return attempt_facts(attempt, record.metric, conclusion.curves) if attempt else ""
+
+
+def analysis_note(experiment: Experiment, run: Run, record: Record, conclusion: Conclusion) -> Note:
+    assert run.pull is not None
+    analysis = conclusion.analysis
+    parts = [f"### {headline(record, conclusion)}", safe(analysis.text)]
+    if plot_path(record.run) in run.folder.entries and run.concluded:
+        parts.append(image(run.pull.head, f"{run.folder.path}/{plot_path(record.run)}", f"Run {record.run}"))
+    if analysis.findings:
+        parts.append("**Key findings**\n" + "\n".join(f"- {safe(finding)}" for finding in analysis.findings))
+    parts.append(
+        f"**Recommendation: {analysis.recommendation.value}.** {safe(analysis.recommended_because)}\n"
+        f"**Next: {analysis.next.value}.** {safe(analysis.next_because)}"
+    )
+    return Note(run.pull.number, f"analysis {record.run} {conclusion.attempt}", "\n\n".join(parts))
+
+
+def repair_note(pull: int, record: Record, repair: Repair, number: int) -> Note:
+    attempt = record.attempt(repair.attempt)
+    failure = attempt.failure if attempt else None
+    error = (
+        f"`{safe(failure.type)}: {cell(safe(failure.message))[:300]}`"
+        if failure
+        else safe(attempt.reason if attempt else "")
+    )
+    where = f" at line {failure.line} of `train.py`" if failure and failure.line else ""
+    body = (
+        f"### 🔧 The training broke; mended ({number})\n\n{error}{where}\n\n"
+        f"**Cause.** {safe(repair.cause)}\n\n**Fix.** {safe(repair.fix)}\n\nThe mended `train.py` is trained now."
+    )
+    return Note(pull, f"repair {record.run} {repair.attempt}", body)
+
+
+def superseded_notes(run: Run) -> Iterator[Note]:
+    """Trainings whose inputs the branch no longer has, and which no record has."""
+    assert run.pull is not None
+    for training in run.trainings:
+        known = run.record and run.record.attempt(training.key)
+        if not training.active and not training.of(run.folder.inputs) and not known and run.open:
+            yield superseded_note(run.pull.number, training)
+
+
+def superseded_note(pull: int, training: Training) -> Note:
+    body = (
+        f"[A training]({training.url}) of `{training.sha[:7]}` is superseded: the branch has new inputs since. "
+        "Its result is not logged."
+    )
+    return Note(pull, f"superseded {training.key}", body)
+
+
+def revision_body(asked_by: str, changed: str) -> str:
+    return f"### The plan is revised\n\n{safe(changed)}\n\n{PLAN} and {TASKS} are rewritten on this branch, as {asked_by} asked."
+
+
+def answer_body(experiment: Experiment, asked: Asked) -> str:
+    """The answer to a command that changes no file."""
+    name = asked.command.name
+    if not asked.may:
+        return f"`/{name}` counts only from people with write permission, which {asked.login} does not have here."
+    if name == "report":
+        when = "after the open run is merged or closed" if experiment.open_run else "now"
+        return f"The report is written {when}; no further run is started."
+    if name == "revise-plan":
+        return "No run is open whose plan could be revised. When the experiment goes on, ask again on the next run."
+    if name == "help":
+        return _help("These commands count at the start of a line, from people with write permission:")
+    nearest = commands.nearest(name)
+    guess = f" Did you mean `/{nearest}`?" if nearest else ""
+    return _help(f"`/{name}` is not available.{guess} These are:")
+
+
+def _help(lead: str) -> str:
+    lines = [f"- `/{name}`: {usage}" for name, usage in commands.KNOWN.items()]
+    return "\n".join(
+        [lead, "", *lines, "", "Merging and closing the pull requests, and pushing to them, steers as well."]
+    )
+
+
+def check_run(run: Run, record: Record) -> CheckRun | None:
+    """`trainwright / result` on the head: the training in progress, then the verdict."""
+    assert run.pull is not None
+    inputs = run.folder.inputs
+    external_id = f"{record.experiment}/{record.run}/{inputs[:12]}"
+    trainings = run.trainings_of(inputs)
+    url = trainings[-1].url if trainings else run.pull.url
+    if run.concluded and record.conclusion:
+        verdicts = {Verdict.IMPROVED: "success", Verdict.NO_GAIN: "neutral", Verdict.FAILED: "failure"}
+        title = re.sub(r"[`✅➖❌]", "", headline(record, record.conclusion)).strip()[:250]
+        attempt = record.attempt(record.conclusion.attempt)
+        summary = _facts(attempt, record, record.conclusion)
+        return CheckRun(
+            run.pull.head,
+            external_id,
+            "completed",
+            verdicts[record.conclusion.verdict],
+            title,
+            safe(summary)[:MAX_BODY],
+            url,
+        )
+    if any(training.active for training in trainings):
+        summary = f"[The training]({url}) is queued or running. Its end wakes the bot."
+        return CheckRun(run.pull.head, external_id, "in_progress", None, "Training", summary, url)
+    return None
+
+
+def report_body(experiment: Experiment) -> str:
+    return (
+        f"The report of experiment #{experiment.number}, *{safe(' '.join(experiment.title.split()))}*.\n\n"
+        f"**Merge** to put `{REPORT}` on main and end the experiment; the issue is closed. **Close** to pause it instead: "
+        f"take the label `{PAUSED}` off the issue afterwards to go on with another run."
+    )
+
+
+def image(commit: str, path: str, title: str) -> str:
+    """A committed picture that shows in private repositories too, and after the branch is gone."""
+    return f"![{title}](../blob/{commit}/{path}?raw=true)"
+
+
+# Foreign text
+
+_MENTION = re.compile(r"(?<![\w`])@(?=[A-Za-z0-9])")
+_REFERENCE = re.compile(r"(?<![\w`&])#(?=\d)|\b(?:GH-)(?=\d)")
+_TAG = re.compile(r"<(?=[A-Za-z/!?])")
+_IMAGE = re.compile(r"!\[([^\]]*)\]\s*[(\[]")
+_LINK = re.compile(r"\]\(\s*(?:https?:)?//", re.IGNORECASE)
+_URL = re.compile(r"\bhttps?://(?=\S)", re.IGNORECASE)
+_COMMAND = re.compile(r"^(\s*)/(?=[A-Za-z])", re.MULTILINE)
+_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
+_WORD_JOINER = "\u2060"
+
+
+def safe(text: str) -> str:
+    """Text that a model, a log or a stranger wrote, so that it can do nothing on GitHub but be read.
+
+    Mentions and references to issues do not link, HTML and images show as text, links do not leave the page, and
+    no line is a command. Code fences and tables stay what they are.
+    """
+    text = _INVISIBLE.sub("", text)
+    text = _TAG.sub("&lt;", text)
+    text = _IMAGE.sub(r"\\![\1](", text)
+    text = _LINK.sub("](#", text)
+    text = _URL.sub(f"http{_WORD_JOINER}://", text)
+    text = _MENTION.sub(f"@{_WORD_JOINER}", text)
+    text = _REFERENCE.sub(f"#{_WORD_JOINER}", text)
+    return _COMMAND.sub(rf"\1{_WORD_JOINER}/", text)

@@ -1,0 +1,146 @@
+"""The loop and the sweep: load, decide, perform, again, until there is nothing to do but wait.
+
+One `Lab` is all that is needed for one repository. The controller is what the queue calls, and the one place where
+errors are caught broadly: what cannot go on is said on the issue and pauses the experiment.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bot import comments
+from bot.asking import Asker
+from bot.errors import Declined, DocumentError, Lagging, NotFound, ReplyError, SettingsError, TrainwrightError
+from bot.events import Event, experiment_of
+from bot.experiment import PAUSED, Experiment, Pause, Wait, decide
+from bot.gateway import App
+from bot.ledger import Ledger
+from bot.load import Loader
+from bot.queue import Key, Queue
+from bot.steps import Steps
+
+log = logging.getLogger(__name__)
+
+MAX_STEPS = 40
+"""More steps than any way through an experiment has between two waits: a loop that does not end is an error."""
+OVERLAP = timedelta(minutes=2)
+"""The sweep asks a little further back than its last time: clocks differ, and GitHub's lists lag."""
+
+
+@dataclass(frozen=True)
+class Lab:
+    loader: Loader
+    steps: Steps
+
+
+class Controller:
+    def __init__(
+        self,
+        app: App,
+        ledger: Ledger,
+        asker: Asker,
+        *,
+        default_model: str,
+        workers: int = 4,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._app = app
+        self._ledger = ledger
+        self._asker = asker
+        self._default_model = default_model
+        self._clock = clock
+        self._labs: dict[str, Lab] = {}
+        self._swept: dict[str, datetime] = {}
+        self.queue = Queue(self.look, give_up=self._give_up, workers=workers)
+
+    # What happened
+
+    def notice(self, event: Event) -> None:
+        """A webhook says that something happened somewhere. Only where matters."""
+        number = event.experiment or event.thread
+        if number is not None:
+            self.queue.add(Key(event.lab, number))
+
+    def sweep(self) -> None:
+        """Look where something happened since the last sweep of each lab; the first time, at every open experiment."""
+        for name in self._app.labs():
+            started, since = self._clock(), self._swept.get(name)
+            try:
+                numbers = self._changed(name, since)
+            except TrainwrightError as error:
+                log.warning("%s: the sweep failed: %s", name, error)
+                continue
+            for number in numbers:
+                self.queue.add(Key(name, number))
+            self._swept[name] = started
+
+    def _changed(self, name: str, since: datetime | None) -> set[int]:
+        gateway = self._lab(name).steps.gateway
+        if since is None:
+            return set(gateway.open_experiments())
+        experiments, threads = gateway.changed_since(since - OVERLAP)
+        return experiments | threads
+
+    # Looking
+
+    def look(self, key: Key) -> float | None:
+        """Take an experiment as far as it goes now; the seconds after which to look again, or None until an event."""
+        lab = self._lab(key.lab)
+        try:
+            for _ in range(MAX_STEPS):
+                wait = self._step(lab, self._load(lab, key.number))
+                if wait is not None:
+                    return self._seconds(wait)
+        except Lagging as lagging:
+            return lagging.seconds
+        except NotFound:
+            self._look_behind(key, lab.steps.gateway.branch_of_thread(key.number))
+            return None
+        raise RuntimeError(f"{key} made {MAX_STEPS} steps without coming to a wait.")
+
+    def _look_behind(self, key: Key, branch: str | None) -> None:
+        """The number was a pull request's: its experiment is meant."""
+        number = experiment_of(branch) if branch else None
+        if number is not None and number != key.number:
+            self.queue.add(Key(key.lab, number))
+
+    def _step(self, lab: Lab, x: Experiment) -> Wait | None:
+        """Say what is to be said, then do the next thing. The wait, when there is nothing else to do."""
+        step = decide(x, self._clock())
+        for piece in comments.missing(x, step):
+            lab.steps.post(x, piece)
+        if isinstance(step, Wait):
+            return step
+        try:
+            lab.steps.perform(x, step)
+        except (Declined, ReplyError, DocumentError, SettingsError) as error:
+            log.info("%s#%d is stuck: %s", x.lab, x.number, error)
+            self._pause(lab, x.number, comments.stuck(error))
+        return None
+
+    def _pause(self, lab: Lab, number: int, reason: str) -> None:
+        """With a fresh look: comments may have been posted since the last one."""
+        x = self._load(lab, number)
+        if PAUSED not in x.labels:
+            lab.steps.post(x, comments.status_note(x, Pause(reason)))
+            lab.steps.perform(x, Pause(reason))
+
+    def _give_up(self, key: Key, error: Exception) -> None:
+        """Every try failed. Say so on the issue, as far as GitHub lets us."""
+        self._pause(self._lab(key.lab), key.number, comments.stuck(error))
+
+    def _load(self, lab: Lab, number: int) -> Experiment:
+        calls = self._ledger.calls(lab.steps.gateway.lab, number)
+        dollars = sum(call.usage.dollars for call in calls if call.usage.dollars is not None)
+        return lab.loader.load(number, dollars=float(dollars))
+
+    def _seconds(self, wait: Wait) -> float | None:
+        return max(1.0, (wait.until - self._clock()).total_seconds()) if wait.until else None
+
+    def _lab(self, name: str) -> Lab:
+        if name not in self._labs:
+            gateway = self._app.gateway(name)
+            steps = Steps(gateway, self._ledger, self._asker, self._default_model, self._clock)
+            self._labs[name] = Lab(Loader(gateway), steps)
+        return self._labs[name]

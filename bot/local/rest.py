@@ -1,0 +1,26 @@
+"""The REST of the stand-in: GitHub's dialect under /api/v3, and just the routes that somebody here calls."""
+
+from fastapi import APIRouter, Request
+
+from bot.local import rest_actions, rest_apps, rest_checks, rest_git, rest_issues, rest_pulls
+from bot.local.refusals import NotBuilt
+from bot.local.rest_base import new_router
+
+PREFIX = "/api/v3"
+REPO = "/repos/{owner}/{repository}"
+METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
+
+
+def routes() -> APIRouter:
+    api = APIRouter(prefix=PREFIX)
+    api.include_router(rest_apps.router)
+    for part in (rest_apps, rest_issues, rest_pulls, rest_git, rest_actions, rest_checks):
+        api.include_router(part.in_repo, prefix=REPO)
+    rest = new_router()
+    rest.add_api_route("/{path:path}", _not_built, methods=METHODS)
+    api.include_router(rest)
+    return api
+
+
+def _not_built(request: Request, path: str) -> None:
+    raise NotBuilt(f"The stand-in for GitHub has no route {request.method} /{path}")
