@@ -2,7 +2,8 @@
 
 PyGithub brings authentication, pacing, pagination's pages and rate limits. Requests are written out here and go through
 its requester, because its objects complete themselves by requests of their own, and how many we make is counted.
-Nothing is retried here: what fails is translated into an error of ours, and the queue looks again.
+Only reads on a connection that broke are sent again; whatever else fails becomes an error of ours, and the queue looks
+again.
 """
 
 import base64
@@ -18,6 +19,7 @@ from urllib.parse import quote, urljoin
 
 import httpx2
 import requests
+import urllib3
 from github import Auth, Github, GithubException, GithubIntegration, RateLimitExceededException
 
 from bot.comments import CheckRun
@@ -29,6 +31,7 @@ from bot.lab import WORKFLOW
 from runner.result import ARTIFACT_NAMES, ARTIFACT_SIZES
 
 BOT_NAME = "trainwright / result"
+READS_ONLY = urllib3.Retry(total=2, status=0, redirect=0, allowed_methods={"GET"}, backoff_factor=0.2)
 ZIP_LIMIT = 96 * 1024 * 1024
 
 Json = dict[str, Any]  # GitHub's own shapes: they end in this module
@@ -90,7 +93,7 @@ class App:
     def __init__(self, *, api_url: str, app_id: str, private_key: str, pace: bool) -> None:
         pacing = {} if pace else {"seconds_between_requests": None, "seconds_between_writes": None}
         auth = Auth.AppAuth(app_id, private_key)
-        self._integration = GithubIntegration(auth=auth, base_url=api_url, retry=None, lazy=True, **pacing)  # type: ignore[arg-type]
+        self._integration = GithubIntegration(auth=auth, base_url=api_url, retry=READS_ONLY, lazy=True, **pacing)  # type: ignore[arg-type]
         self._download = httpx2.Client(timeout=60.0)
         self._installations: dict[int, Github] = {}
         self._slug = ""

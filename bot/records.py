@@ -169,8 +169,8 @@ class Outcome(Value):
 
     attempt: str
     verdict: Verdict
-    value: Number | None
-    best_before: Number | None
+    value: Number | None = None
+    best_before: Number | None = None
     curves: tuple[Curve, ...] = ()
 
 

@@ -13,17 +13,18 @@ from pathlib import Path
 from runner.result import ARTIFACT_SIZES, MAX_LINE, Divergence, Final, Point, read_line, write_line
 
 _AT_ONCE = 4 * 1024 * 1024  # bytes read in one look
-_KEPT_FREE = 1024 * 1024  # of the file's limit, for the last lines
+_FOR_POINTS = 0.9  # of the limit; the rest is for the last lines
 _LAST_LOOKS = 64
 
 
 class Relay:
-    def __init__(self, source: Path, *, target: Path) -> None:
+    def __init__(self, source: Path, *, target: Path, limit: int = ARTIFACT_SIZES["metrics.jsonl"]) -> None:
         self.last: Point | None = None
         self.final: Final | None = None
         self.diverged: Divergence | None = None
         self._source = source
         self._target = target
+        self._limit = limit  # bytes of the target
         self._offset = 0
         self._rest = b""
         self._written = 0
@@ -33,7 +34,7 @@ class Relay:
         """Take what has come since the last look."""
         lines = (self._rest + self._read()).split(b"\n")
         self._rest = lines.pop()[: 2 * MAX_LINE]
-        accepted = "".join(write_line(found) + "\n" for line in lines if (found := self._accept(line)) is not None)
+        accepted = "".join(map(self._accept, lines))
         with contextlib.suppress(OSError), self._target.open("a") as file:  # a full disk must not end the training
             file.write(accepted)
 
@@ -45,18 +46,22 @@ class Relay:
             if self._offset == before:
                 break
 
-    def _accept(self, line: bytes) -> Point | Final | Divergence | None:
-        """What the line says, unless it says nothing or the file is full; the last lines always find room."""
+    def _accept(self, line: bytes) -> str:
+        """The line as it is handed on: nothing when it says nothing, or when the file is full."""
         found = read_line(line.decode(errors="replace"))
+        if found is None:
+            return ""
         if isinstance(found, Point):
             self.last = found
         elif isinstance(found, Final):
             self.final = found
-        elif isinstance(found, Divergence):
+        else:
             self.diverged = found
-        self._written += len(line) + 1
-        room = ARTIFACT_SIZES["metrics.jsonl"] - (_KEPT_FREE if isinstance(found, Point) else 0)
-        return found if 2 * self._written < room else None
+        text = write_line(found) + "\n"
+        if self._written + len(text) > self._limit * (_FOR_POINTS if isinstance(found, Point) else 1):
+            return ""
+        self._written += len(text)
+        return text
 
     def _read(self) -> bytes:
         try:

@@ -106,7 +106,7 @@ NUMBERS = st.floats() | st.integers(0, 10**6).map(float)
     values=st.lists(st.none() | NUMBERS, max_size=4),
     text=st.text(max_size=12),
 )
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=8, deadline=None)
 def test_no_number_stops_it(curve: list[tuple[float, float]], values: list[float | None], text: str) -> None:
     draw_run({text: curve, "loss": curve}, metric=text, title=text)
     draw_progress([Bar("1", value, "improved") for value in values], metric=text, lower_is_better=True)

@@ -14,7 +14,7 @@ METHODS = ["GET", "POST", "PATCH", "PUT", "DELETE"]
 def routes() -> APIRouter:
     api = APIRouter(prefix=PREFIX)
     api.include_router(rest_apps.router)
-    for part in (rest_apps, rest_issues, rest_pulls, rest_git, rest_actions, rest_checks):
+    for part in (rest_apps, rest_issues, rest_pulls, rest_checks, rest_git, rest_actions):
         api.include_router(part.in_repo, prefix=REPO)
     rest = new_router()
     rest.add_api_route("/{path:path}", _not_built, methods=METHODS)

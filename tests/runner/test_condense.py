@@ -185,7 +185,7 @@ def test_memory_is_flat() -> None:
     source = random.Random(4)
     condenser = Condenser()
     tracemalloc.start()
-    for _ in range(12):
+    for _ in range(6):
         condenser.feed(source.randbytes(100_000))
         condenser.feed(b"x" * 100_000)
         condenser.feed(b"".join(b"step %d loss %.3f\n" % (n, n / 7) for n in range(2000)))

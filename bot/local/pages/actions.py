@@ -1,13 +1,13 @@
 """Workflow runs: the list, a run with its live log by steps, its artifacts, cancel and re-run."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import FileResponse
+from fastapi.responses import FileResponse, StreamingResponse
 
 from bot.local.pages.shell import HEADERS, Shell, Visit, back_to
 from bot.local.refusals import Gone, NotFound
@@ -67,6 +67,13 @@ def log_end(file: Path) -> tuple[list[str], bool]:
     return (lines[1:] if cut else lines)[: -1 if text.endswith("\n") else None], cut
 
 
+def _chunks(file: Path) -> Iterator[bytes]:
+    """Without a length told before: it may still grow."""
+    with file.open("rb") as log:
+        while chunk := log.read(1 << 16):
+            yield chunk
+
+
 class ActionPages:
     def __init__(self, shell: Shell) -> None:
         self._shell = shell
@@ -111,7 +118,7 @@ class ActionPages:
         visit = self._shell.visit(request, owner, name)
         self._find(visit, run_id)
         file = self._hub.jobs.live_log(run_id)
-        return FileResponse(file, media_type="text/plain; charset=utf-8", headers=HEADERS)
+        return StreamingResponse(_chunks(file), media_type="text/plain; charset=utf-8", headers=HEADERS)
 
     def artifact(self, request: Request, owner: str, name: str, run_id: int, artifact_id: int) -> Response:
         visit = self._shell.visit(request, owner, name)

@@ -20,7 +20,7 @@ EMPTY_TAGS = frozenset(("br", "hr", "img", "input"))
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 ALIGNABLE = frozenset(("div", "p", "table", "td", "th", "tr", *HEADINGS))
 OWN_CLASSES = frozenset(
-    "alert alert-title alert-note alert-tip alert-important alert-warning alert-caution tasks task mention sha "
+    "alert alert-title alert-note alert-tip alert-important alert-warning alert-caution task mention sha "
     "hl-c hl-s hl-k hl-d hl-n hl-b hl-key hl-add hl-del hl-hunk".split()
 )
 """Those that our own Markdown renderer sets; a user who writes them as HTML gains nothing but their look."""

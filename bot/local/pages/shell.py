@@ -118,13 +118,13 @@ class Shell:
 
     # Answers
 
-    def page(self, visit: Visit, template: str, *, status: int = 200, **values: object) -> Response:
+    def page(self, visit: Visit, template: str, /, *, status: int = 200, **values: object) -> Response:
         """One of the repository's pages."""
         return self.show(
             visit.request, template, status=status, visit=visit, repo=visit.repo, base=visit.base, **values
         )
 
-    def show(self, request: Request, template: str, *, status: int = 200, **values: object) -> Response:
+    def show(self, request: Request, template: str, /, *, status: int = 200, **values: object) -> Response:
         shared = {
             "me": self.actor(request).login,
             "people": [user.login for user in self.people()],

@@ -1,5 +1,6 @@
 """Small words and signs of the pages: filters for the templates, titles and next steps of refusals."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from zlib import crc32
@@ -98,6 +99,11 @@ def subject(message: str) -> str:
     return message.split("\n", 1)[0]
 
 
+def short_shas(text: str) -> str:
+    """The names of workflow runs hold whole shas, for the bot to find them by."""
+    return re.sub(r"\b([0-9a-f]{7})[0-9a-f]{33}\b", r"\1", text)
+
+
 def plural(count: int, noun: str) -> str:
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
 
@@ -114,4 +120,5 @@ FILTERS: dict[str, Callable[..., object]] = {
     "subject": subject,
     "plural": plural,
     "short": lambda sha: sha[:7],
+    "short_shas": short_shas,
 }

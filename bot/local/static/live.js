@@ -4,6 +4,17 @@
 document.documentElement.classList.add("with-script");
 for (const select of document.querySelectorAll("select[data-submit]")) select.addEventListener("change", () => select.form.submit());
 
+// A form is sent once, however often its button is pressed; Ctrl+Enter sends what is being typed.
+document.addEventListener("submit", (event) => {
+  if (event.target.dataset.sent) event.preventDefault();
+  event.target.dataset.sent = "yes";
+});
+addEventListener("pageshow", () => { for (const form of document.forms) delete form.dataset.sent; });
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey) || !event.target.matches("textarea")) return;
+  event.target.form.requestSubmit(event.target.form.querySelector("button.primary"));
+});
+
 const STEPS = [[60, 1, "second"], [3600, 60, "minute"], [86400, 3600, "hour"], [2592000, 86400, "day"]];
 const words = new Intl.RelativeTimeFormat("en", { numeric: "auto" });
 
