@@ -329,7 +329,7 @@ def _carried(experiment: Experiment, run: Run) -> str:
 def _cost(record: Record) -> str:
     if not record.calls:
         return ""
-    head = f"Cost so far: {show_dollars(total(record.calls))} for model calls, {record.gpu_minutes:.1f} min of training"
+    head = f"Cost so far: {show_dollars(total(record.calls))} for model calls, {show_seconds(60 * record.gpu_minutes)} of training"
     return f"<details><summary>{head}</summary>\n\n{cost_table(record.calls)}\n\n</details>"
 
 

@@ -428,7 +428,7 @@ def _repeat(run: Run, trainings: Sequence[Training]) -> Repeat | None:
 def _wait_for_training(experiment: Experiment, training: Training, now: datetime) -> Action:
     """A wait has an end: a runner that never comes is said."""
     runner = experiment.config.runner
-    end = training.created + timedelta(minutes=runner.queue_minutes, seconds=4 * runner.seconds + 600)
+    end = training.created + timedelta(minutes=runner.queue_minutes, seconds=runner.limit + 600)
     if now >= end:
         return Pause(
             f"[The training]({training.url}) did not end in time. Is a runner with the labels "
@@ -509,7 +509,7 @@ def _review_of_report(experiment: Experiment, report: Run) -> Action:
     if report.pull.merged:
         return Close()
     closed = report.pull.closed_at
-    if closed and experiment.resumed and experiment.resumed > closed:
+    if closed and experiment.resumed and experiment.resumed >= closed:
         return Begin(experiment.next_run, experiment.cause)
     return Pause("The report was closed without merging. Take the label `paused` off to go on with another run.")
 

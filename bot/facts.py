@@ -60,7 +60,7 @@ def _row(record: Record, link: Callable[[int], str]) -> tuple[str, ...]:
         show(value) if value is not None else "–",
         show_change(value, conclusion.best_before) if conclusion and value is not None else "–",
         verdict,
-        f"{record.gpu_minutes:.1f} min",
+        show_seconds(60 * record.gpu_minutes),
         show_dollars(record.dollars),
     )
 

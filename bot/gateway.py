@@ -251,7 +251,7 @@ class Gateway:
 
     def _storage(self, path: str) -> bytes:
         with translated():
-            status, headers, body = self._requester.requestBlob("GET", self._url(path), input="/dev/null")
+            status, headers, body = self._requester.requestJson("GET", self._url(path))
             if status != 302:
                 raise Unavailable(f"GitHub answered {status} instead of where the artifact is: {body[:200]}")
         place = urljoin(self._requester.base_url, headers["location"])

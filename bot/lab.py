@@ -20,17 +20,25 @@ class Budget(Strict):
     """What one experiment may use before it pauses."""
 
     runs: int = Field(default=10, ge=1, le=1000)
-    dollars: float = Field(default=10.0, ge=0)
-    gpu_minutes: float = Field(default=600.0, gt=0)
+    dollars: float = Field(default=10.0, ge=0, allow_inf_nan=False)
+    gpu_minutes: float = Field(default=600.0, gt=0, allow_inf_nan=False)
 
 
 class Runner(Strict):
-    """Where and how long a training runs. `seconds` is the training's own budget, told to the harness."""
+    """Where and how long a training runs. `seconds` is the training's own budget, told to the harness; at
+    `hard_seconds`, by default half as long again and a minute, it is ended."""
 
     labels: tuple[str, ...] = ("self-hosted", "gpu")
     seconds: int = Field(default=1800, ge=1, le=4 * 24 * 3600)
+    hard_seconds: int | None = Field(default=None, ge=1, le=5 * 24 * 3600)
     sandbox: Literal["none"] = "none"
-    queue_minutes: float = Field(default=24 * 60.0, gt=0)
+    queue_minutes: float = Field(default=24 * 60.0, gt=0, le=40 * 24 * 60.0)
+
+
+    @property
+    def limit(self) -> int:
+        """Seconds after which a training is ended."""
+        return self.hard_seconds or self.seconds * 3 // 2 + 60
 
 
 class LabConfig(Strict):
@@ -51,7 +59,7 @@ def read_config(text: str | None) -> LabConfig:
     """Defaults where the file is missing or empty; LabConfigError names the key and what was expected."""
     try:
         content = yaml.safe_load(text or "")
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise LabConfigError(f"{PATH} is not valid YAML: {error}") from None
     if content is not None and not isinstance(content, dict):
         raise LabConfigError(f"{PATH} must be a mapping of settings, but it is a {type(content).__name__}.")

@@ -89,7 +89,7 @@ class Queue:
         *,
         give_up: Callable[[Key, Exception], None],
         workers: int = 4,
-        patience: int = 5,
+        patience: int = 10,
         backoff: Callable[[int], float] = exponential,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

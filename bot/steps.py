@@ -199,6 +199,7 @@ class Steps:
             "request": request,
             "folder": run.folder.path,
             "seconds": str(runner.seconds),
+            "hard_seconds": str(runner.limit),
             "labels": json.dumps(runner.labels),
             "sandbox": runner.sandbox,
         }

@@ -177,7 +177,11 @@ class Story:
     ) -> None:
         self.script = script or Script()
         self.folder = folder
-        settings = {"budget": {"runs": runs}, "runner": {"labels": ["self-hosted"], "seconds": seconds}, **(config or {})}
+        settings = {
+            "budget": {"runs": runs},
+            "runner": {"labels": ["self-hosted"], "seconds": seconds},
+            **(config or {}),
+        }
         self.github = LocalGitHub(folder / "github", plan=plan)
         self.github.create_user("ada")
         self.github.create_repo(

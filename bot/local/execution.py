@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.local.expressions import Contexts, Template, Unreadable, Value, text_of, truth
-from bot.local.processes import TRACKING, Child, kill_tracked
+from bot.local.processes import HEARING, TRACKING, Child, kill_tracked
 from bot.local.rows import Repository, WorkflowRun
 from bot.local.uploads import Upload, UploadRefused
 from bot.local.workflow import CHECKOUT, Job, Step, WorkflowFile
@@ -163,7 +163,7 @@ class Execution:
         }
         env = {**self._environment(job, step, contexts), **files.variables()}
         code = self._spawn(
-            [*options[step.shell], str(script)], folder=folder, env=env, minutes=float(step.minutes.fill(contexts))
+            [*HEARING, *options[step.shell], str(script)], folder=folder, env=env, minutes=float(step.minutes.fill(contexts))
         )
         self._env |= read_pairs(files.env.read_text(errors="replace"))
         self._path = [*reversed(files.path.read_text(errors="replace").split()), *self._path]

@@ -48,13 +48,16 @@ class Jobs:
         self._running: dict[int, tuple[Execution, threading.Thread]] = {}
         self._groups: dict[int, str] = {}
         self._open = False
+        self.work = folder.resolve() / "work"
         for name in ("artifacts", "logs", "work"):
             (folder / name).mkdir(parents=True, exist_ok=True)
+        self.mark = self._instance()
+        """Begins the RUNNER_TRACKING_ID of every process of every job, also after a restart."""
 
     def start(self) -> None:
         """What was in progress when the last process died has failed; what was queued starts."""
-        kill_tracked(f"{self._instance()}-")
-        shutil.rmtree(self._folder / "work", ignore_errors=True)
+        kill_tracked(f"{self.mark}-")
+        shutil.rmtree(self.work, ignore_errors=True)
         for run in self._store.all(WorkflowRun, status="in_progress"):
             self._conclude(run, "failure", "The runner has received a shutdown signal: the stand-in was stopped.")
         with self._lock:
@@ -282,10 +285,10 @@ class Jobs:
             run=run,
             spec=spec,
             git_folder=self._repos.path(repo),
-            work=self._folder.resolve() / "work" / f"{run.id}-{run.run_attempt}",
+            work=self.work / f"{run.id}-{run.run_attempt}",
             log=self._log(run),
             url=self._url,
-            mark=f"{self._instance()}-{run.id}-{run.run_attempt}-",
+            mark=f"{self.mark}-{run.id}-{run.run_attempt}-",
             environment=self._environment,
             upload=lambda upload: self._keep(repo, run, upload),
         )
@@ -326,7 +329,6 @@ class Jobs:
         return log
 
     def _instance(self) -> str:
-        """By which the processes of this stand-in are known, also after a restart."""
         with self._store.transaction():
             there = self._store.find(Setting, name="instance")
             there = there or self._store.add(Setting(name="instance", value=f"trainwright-{secrets.token_hex(6)}"))

@@ -9,12 +9,22 @@ import contextlib
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
 
 TRACKING = "RUNNER_TRACKING_ID"
+# Goes before a command. Who is started in the background ignores SIGINT, so do all its children, and a shell cannot
+# undo it: then a cancel would reach nobody before its SIGTERM.
+HEARING = (
+    sys.executable,
+    *("-I", "-S", "-c"),
+    # Python itself sets LC_CTYPE where there is no locale.
+    "import os, signal, sys; signal.signal(signal.SIGINT, signal.SIG_DFL); os.environ.pop('LC_CTYPE', 0); "
+    "os.execvp(sys.argv[1], sys.argv[1:])",
+)
 PROC = Path("/proc")
 
 

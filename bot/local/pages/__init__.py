@@ -1,4 +1,4 @@
-"""The pages that a person uses in a browser, familiar to whoever knows GitHub's. Whatever they change, they change through the hub.
+"""The pages that a person uses in a browser, familiar to whoever knows GitHub's. All changes go through the hub.
 
 shell.py         who looks, at what; how a page is answered; what a refusal looks like
 guard.py         forms from other sites are refused

@@ -1,4 +1,4 @@
-"""The conversation of an issue or pull request: comments, reviews, events, commits and cross references, in the order in which they came."""
+"""What was said and done at an issue or pull request, in order: comments, reviews, events, commits, references."""
 
 import re
 from collections import Counter
@@ -102,7 +102,7 @@ class Conversation:
         )
 
     def entries(self) -> list[Entry]:
-        """Rows have one sequence of ids, so ids say what came first; commits and references are placed by their time."""
+        """Rows have one sequence of ids, which says what came first; commits and references go by their time."""
         visit, number = self._visit, self._issue.number
         rows: list[tuple[datetime, int, Entry]] = []
         for comment in visit.hub.issues.comments(visit.repo, number):

@@ -1,16 +1,16 @@
-"""Source code as lines of HTML with a few coloured spans: enough to read train.py and its configuration, in no time and with no dependency."""
+"""Source code as HTML with a few coloured spans: enough to read train.py and its configuration, with no dependency."""
 
 import re
 from html import escape
 
 _STRING = r"\"(?:\\.|[^\"\\\n])*\"?|'(?:\\.|[^'\\\n])*'?"
 _KEYWORDS = (
-    "and as assert async await break case class continue def del elif else except False finally for from global if import "
-    "in is lambda match None nonlocal not or pass raise return True try while with yield"
+    "and as assert async await break case class continue def del elif else except False finally for from global "
+    "if import in is lambda match None nonlocal not or pass raise return True try while with yield"
 )
 _BUILTINS = (
-    "abs all any bool bytes dict enumerate filter float getattr int isinstance iter len list map max min next object open "
-    "print range repr reversed round self set sorted str sum super tuple type zip"
+    "abs all any bool bytes dict enumerate filter float getattr int isinstance iter len list map max min next object "
+    "open print range repr reversed round self set sorted str sum super tuple type zip"
 )
 
 _PYTHON = re.compile(

@@ -1,4 +1,4 @@
-"""An issue's page, the page for a new one, and what both share with pull requests: comments, labels, close and reopen."""
+"""An issue, a new one, and what pull requests share with issues: comments, labels, close and reopen, edit."""
 
 from typing import Annotated
 
@@ -59,7 +59,8 @@ class IssuePages:
     ) -> Response:
         visit = self._shell.visit(request, owner, name)
         forms = _forms(visit)
-        title, body, labels = _text(form, "title").strip(), plain_lines(_text(form, "body")), ()
+        title, body = _text(form, "title").strip(), plain_lines(_text(form, "body"))
+        labels: tuple[str, ...] = ()
         answers = {key: tuple(plain_lines(str(value)) for value in form.getlist(key)) for key in form}
         if template in forms:
             lacking = [*([] if title else ["Title"]), *missing(forms[template], answers)]

@@ -1,4 +1,4 @@
-"""The list of repositories, the front page of one, the user menu, the static files, and the page for addresses that lead nowhere."""
+"""The list of repositories, the front page of one, the user menu, static files, and addresses that lead nowhere."""
 
 from typing import Annotated
 

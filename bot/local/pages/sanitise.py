@@ -1,7 +1,7 @@
-"""Foreign HTML made harmless: it is parsed and written anew from an allow-list, so that what comes out is well-formed and whole.
+"""Foreign HTML made harmless: parsed, and written anew from an allow-list, so that what comes out is well-formed.
 
-Tags outside of the list stay readable as text. No event handlers, no styles, no ids but those of headings (all with a prefix), no
-remote images, links to http, https, mailto and this server only.
+Tags outside of the list stay readable as text. No event handlers, no styles, no ids but those of headings (with a
+prefix), no remote images; links to http, https, mailto and this server only.
 """
 
 import re
@@ -13,15 +13,39 @@ from urllib.parse import urljoin
 ID_PREFIX = "user-content-"
 
 PLAIN_TAGS = frozenset(
-    "a abbr b blockquote br code dd del details div dl dt em h1 h2 h3 h4 h5 h6 hr i img input ins kbd li ol p pre q s "
-    "samp small span strike strong sub summary sup table tbody td tfoot th thead tr ul var".split()
+    (
+        *("h1", "h2", "h3", "h4", "h5", "h6", "p", "div", "hr", "br", "blockquote", "pre", "details", "summary"),
+        *(
+            "ul",
+            "ol",
+            "li",
+            "dl",
+            "dt",
+            "dd",
+            "table",
+            "thead",
+            "tbody",
+            "tfoot",
+            "tr",
+            "th",
+            "td",
+            "a",
+            "img",
+            "input",
+        ),
+        *("b", "strong", "i", "em", "s", "strike", "del", "ins", "code", "kbd", "samp", "var", "q", "sub", "sup"),
+        *("abbr", "small", "span"),
+    )
 )
 EMPTY_TAGS = frozenset(("br", "hr", "img", "input"))
 HEADINGS = frozenset(("h1", "h2", "h3", "h4", "h5", "h6"))
 ALIGNABLE = frozenset(("div", "p", "table", "td", "th", "tr", *HEADINGS))
 OWN_CLASSES = frozenset(
-    "alert alert-title alert-note alert-tip alert-important alert-warning alert-caution task mention sha "
-    "hl-c hl-s hl-k hl-d hl-n hl-b hl-key hl-add hl-del hl-hunk".split()
+    (
+        *("alert", "alert-title", "alert-note", "alert-tip", "alert-important", "alert-warning", "alert-caution"),
+        *("task", "mention", "sha"),
+        *(f"hl-{kind}" for kind in ("c", "s", "k", "d", "n", "b", "key", "add", "del", "hunk")),
+    )
 )
 """Those that our own Markdown renderer sets; a user who writes them as HTML gains nothing but their look."""
 

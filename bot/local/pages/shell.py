@@ -1,4 +1,4 @@
-"""What every page shares: who is looking, at which repository, how an answer is written, and what a refusal looks like."""
+"""What every page shares: who looks, at which repository, how an answer is written, what a refusal looks like."""
 
 import hashlib
 from collections.abc import Callable, Coroutine

@@ -20,9 +20,9 @@ _TITLES = {
     422: "This cannot be done as asked",
 }
 _STEPS = {
-    403: "You act as {me}. Choose a user with more rights at the top of the page, or ask the repository's owner for them.",
+    403: "You act as {me}. Choose a user with more rights at the top of the page, or ask the owner for them.",
     404: "The address may be mistyped, or the branch, file or page was removed. Start again from a repository:",
-    405: "Usually the branch conflicts with main. The pull request says more; closing it without merging is always possible.",
+    405: "Usually the branch conflicts with main. The pull request says more; it can always be closed without merging.",
     409: "Go back, reload the page, look at what is new, and try again.",
     410: "Artifacts are kept for a limited time. Re-run the workflow for a new one.",
     422: "Go back, correct what the message says, and send it again. The text that you typed is still there.",

@@ -1,0 +1,175 @@
+"""What may be varied: the settings of the family's script, their ladders, and what is known of them beforehand.
+
+`known` are bits per byte of the first version with this one setting changed, measured once when the family was tuned:
+20 seconds on two CPU cores. They say in which order to try things, and are no result of any experiment.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.models.baseline.script import same
+
+TUNED_SECONDS = 20
+UNHOPEFUL = 0.001  # bits per byte: what a step is worth that was no gain when the family was tuned
+_FAR = 4  # times the budget at which the family was tuned: beyond, what is known of sizes says nothing
+
+
+@dataclass(frozen=True)
+class Knob:
+    """`values` go from small to large when `ordered`. `stride` is how many rungs a first step takes.
+
+    `sized` is a setting that costs time per step, so that what is best depends on the budget. `needs` are settings
+    without which this one does nothing: their value, or "" for any but `()`.
+    """
+
+    name: str
+    values: tuple[str, ...]
+    what: str
+    why: str
+    said: tuple[str, ...] = ()
+    ordered: bool = True
+    stride: int = 1
+    sized: bool = False
+    needs: Mapping[str, str] = field(default_factory=dict)
+    known: Mapping[str, float] = field(default_factory=dict)
+
+    def applies(self, settings: Mapping[str, str]) -> bool:
+        for name, value in self.needs.items():
+            present = settings.get(name)
+            if present is not None and same(present, value or "()") is not bool(value):
+                return False
+        return True
+
+
+KNOBS = (
+    Knob(
+        "NGRAMS",
+        ("()", "(2,)", "(2, 3)", "(2, 3, 4)", "(2, 3, 4, 5)", "(2, 3, 4, 5, 6)"),
+        "orders of the hashed n-gram embeddings that are added to the input",
+        "a table look-up costs little per step, and what it knows need not be learnt by the layers above",
+        said=("n-gram embedding", "ngram embedding", "n-gram order", "n-gram table"),
+        stride=2,
+        known={"()": 2.249, "(2, 3)": 1.941, "(2, 3, 4)": 1.905},
+    ),
+    Knob(
+        "LEARNING_RATE",
+        ("3e-4", "1e-3", "2e-3", "3e-3", "5e-3", "1e-2", "1.5e-2", "2e-2", "3e-2"),
+        "learning rate at the top of the schedule",
+        "Find the learning rate for so short a training (`LEARNING_RATE`)",
+        "in a few hundred steps a small model can take a large learning rate",
+        said=("learning rate",),
+        stride=2,
+        known={"3e-3": 2.249, "1e-2": 2.159},
+    ),
+    Knob(
+        "BATCH",
+        ("1", "2", "4", "8", "16", "32", "64", "128"),
+        "sequences per step",
+        "a smaller batch gives more steps in the same time, a larger one gives less noisy ones",
+        said=("batch size", "batch"),
+        sized=True,
+    ),
+    Knob(
+        "MIXER",
+        ('"conv"', '"gru"', '"attention"'),
+        "how a position sees the ones before it",
+        "the mixers differ in what they cost per step and in how far back they see",
+        said=("mixer", "attention", "gru"),
+        ordered=False,
+        sized=True,
+    ),
+    Knob(
+        "WIDTH",
+        ("16", "32", "48", "64", "96", "128", "192", "256"),
+        "size of the residual stream",
+        "more parameters learn more from each byte, but fewer bytes are seen in the same time",
+        said=("width", "wider"),
+        sized=True,
+    ),
+    Knob(
+        "DEPTH",
+        ("1", "2", "3", "4", "6", "8"),
+        "number of blocks",
+        "more blocks see further and cost more per step",
+        said=("depth", "deeper", "number of blocks", "number of layers"),
+        sized=True,
+    ),
+    Knob(
+        "CONTEXT",
+        ("32", "64", "128", "256", "512"),
+        "bytes per training sequence",
+        "a longer sequence shows more of the file, and takes a larger part of the budget",
+        said=("context", "sequence length"),
+        sized=True,
+    ),
+    Knob(
+        "KERNEL",
+        ("2", "3", "4", "6", "8", "12", "16"),
+        "positions that a convolution sees",
+        "a wider kernel sees more bytes per block and costs more per step",
+        said=("kernel",),
+        sized=True,
+        needs={"MIXER": '"conv"'},
+    ),
+    Knob(
+        "TABLE",
+        ("4096", "8192", "16384", "32768", "65536"),
+        "rows of each n-gram table",
+        "with more rows fewer n-grams share one, and the optimizer has more to update per step",
+        said=("table size",),
+        sized=True,
+        needs={"NGRAMS": ""},
+    ),
+    Knob(
+        "DECAY",
+        ('"cosine"', '"linear"', '"none"'),
+        "how the learning rate falls",
+        "how the learning rate ends decides what the last steps are worth",
+        said=("schedule", "decay of the learning rate"),
+        ordered=False,
+    ),
+    Knob(
+        "ACTIVATION",
+        ('"gelu"', '"relu2"', '"silu"', '"relu"'),
+        "activation of the MLP",
+        "a squared ReLU often learns faster than GELU in short trainings",
+        said=("activation",),
+        ordered=False,
+    ),
+    Knob(
+        "EXPANSION",
+        ("1", "2", "3", "4", "6", "8"),
+        "hidden size of the MLP, in widths",
+        "most of the parameters of a block, and of the time of a step, are in its MLP",
+        said=("mlp",),
+        sized=True,
+    ),
+    Knob(
+        "BETA2",
+        ("0.95", "0.98", "0.99", "0.995", "0.999"),
+        "memory of AdamW's second moment",
+        "over a few hundred steps a long memory never settles",
+        said=("beta2", "second moment"),
+        stride=2,
+    ),
+)
+TASKS = (
+    "Give the model embeddings of the n-grams before each position, then of larger orders (`NGRAMS`)",
+    "Find the learning rate for so short a training (`LEARNING_RATE`)",
+    "Trade the size of a step against the number of steps (`BATCH`)",
+    "Compare convolution, GRU and attention (`MIXER`)",
+    "Find width and depth of the model for this budget (`WIDTH`, `DEPTH`)",
+    "Vary how far the model sees (`CONTEXT`, `KERNEL`)",
+    "Vary the size of the n-gram tables (`TABLE`)",
+    "Vary the MLP and its activation (`EXPANSION`, `ACTIVATION`)",
+    "Tune schedule and optimizer (`DECAY`, `BETA2`)",
+)
+BY_NAME = {knob.name: knob for knob in KNOBS}
+
+
+def hope(knob: Knob, old: str, new: str, *, seconds: float) -> float | None:
+    """What this step gained, or lost, when the family was tuned, one setting at a time; None when that is not known."""
+    if knob.sized and seconds > _FAR * TUNED_SECONDS:
+        return None
+    before, then = (next((bpb for value, bpb in knob.known.items() if same(value, text)), None) for text in (old, new))
+    return None if before is None or then is None else before - then

@@ -1,0 +1,253 @@
+"""The search: which setting to change next, judged by the results in the table of runs. Pure.
+
+Every setting that may be varied is a knob with a ladder of values. A run is a trial of one step on one ladder. A step
+that gained is followed by the next one; a step that did not bars what lies beyond it, and the other way and the values
+between are tried instead. Among all open steps the one that promises most is taken.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from bot.models.baseline.knobs import BY_NAME, KNOBS, UNHOPEFUL, Knob, hope
+from bot.models.baseline.reading import Row
+from bot.models.baseline.script import changes, literal, same
+
+PATIENCE = 8  # results in a row without gain, after which the search is over
+UNKNOWN = 0.01  # bits per byte that a step with nothing known about it is taken to promise
+FINER = 0.004  # the same for a value between two that have been tried
+REPEATED_MENDS = 6
+
+_MENDS = {
+    "timeout": ("WIDTH", "DEPTH", "BATCH", "CONTEXT"),
+    "hung": ("WIDTH", "DEPTH", "BATCH", "CONTEXT"),
+    "out-of-memory": ("BATCH", "CONTEXT", "WIDTH", "DEPTH"),
+    "diverged": ("LEARNING_RATE",),
+}
+BREAKING = frozenset(_MENDS)
+
+
+class Ground(Enum):
+    """Why a step is thought to be worth a run."""
+
+    KNOWN = "measured when this family was tuned"
+    FURTHER = "the last step this way gained"
+    OTHER_WAY = "the step the other way did not gain"
+    BETWEEN = "the step beyond it did not gain"
+    NEW = "not tried yet"
+    MEND = "the code as it stands gives no result"
+    ASKED = "a person asks for it"
+
+
+@dataclass(frozen=True)
+class Move:
+    """One step. `promise` is in bits per byte; `run` is the run that it builds upon, as far as there is one."""
+
+    name: str
+    old: str
+    new: str
+    ground: Ground
+    promise: float
+    run: str = ""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What became of one step. `gain` is None when the run gave no value to compare."""
+
+    run: str
+    name: str
+    old: str
+    new: str
+    verdict: str
+    status: str
+    gain: float | None
+    kept: bool
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the search stands: the settings that the next run starts from, and what has been tried.
+
+    `broken` is how the code with these settings failed, when it never gave a result. `open` are the knobs that
+    TASKS.md leaves open; None when it says nothing of any.
+    """
+
+    settings: Mapping[str, str]
+    trials: tuple[Trial, ...] = ()
+    broken: str = ""
+    open: frozenset[str] | None = None
+    seconds: float = 20.0
+
+
+def trials(rows: Sequence[Row]) -> tuple[Trial, ...]:
+    """The runs that changed one setting: of a run that changed several, nobody knows which one it was."""
+    found = []
+    for row in rows:
+        steps = changes(row.change)
+        if len({step.name for step in steps}) == 1:
+            step, gain = steps[0], None if row.delta is None else -row.delta
+            kept = not row.discarded and not row.failed
+            found.append(Trial(row.run, step.name, step.old, step.new, row.verdict, row.status, gain, kept))
+    return tuple(found)
+
+
+def state_of(rows: Sequence[Row], settings: Mapping[str, str] | None, default: Mapping[str, str]) -> State:
+    """`settings` are those of the code on main; None when there is none yet."""
+    steps = trials(rows)
+    if settings is not None:
+        on_main = [row for row in rows if not row.discarded]
+        broken = on_main[-1].status or "failed" if on_main and on_main[-1].failed else ""
+        return State(settings, steps, broken)
+    if not rows or any(row.value is not None for row in rows) or not rows[-1].failed:
+        return State(default, steps)
+    mended = dict(default)
+    for row in rows:
+        mended |= {change.name: change.new for change in changes(row.change)}
+    return State(mended, steps, rows[-1].status or "failed")
+
+
+def after(state: State, trial: Trial) -> State:
+    """The search once this run is merged, when it improved, or closed, when it did not."""
+    settings = dict(state.settings)
+    if trial.verdict == "improved":
+        settings[trial.name] = trial.new
+    return State(settings, (*state.trials, trial), "", state.open, state.seconds)
+
+
+def options(state: State) -> list[Move]:
+    """All open moves, the most promising first; of equals the one that comes first among the knobs."""
+    if state.broken:
+        return list(_mends(state))
+    found = [_wary(move, state) for knob in KNOBS for move in _of(knob, state)]
+    return sorted(found, key=lambda move: -move.promise)
+
+
+def best(state: State) -> Move | None:
+    return next(iter(options(state)), None)
+
+
+def _wary(move: Move, state: State) -> Move:
+    """Once a run was too slow or too large, what would make a step cost more comes later."""
+    knob = BY_NAME[move.name]
+    ladder = _ladder(knob, move.old)
+    costlier = knob.sized and _index(ladder, move.new) > _index(ladder, move.old)
+    too_much = any(trial.status in ("timeout", "hung", "out-of-memory") for trial in state.trials)
+    return replace(move, promise=move.promise / 4) if costlier and too_much else move
+
+
+def exhausted(rows: Sequence[Row]) -> bool:
+    """Whether the last results, `PATIENCE` of them, were all without gain."""
+    results = [row.verdict for row in rows if row.verdict != "no result"]
+    return len(results) > PATIENCE and "improved" not in results[-PATIENCE:]
+
+
+def _mends(state: State) -> Iterator[Move]:
+    """One step down on the first ladder that has one left: cheaper after a time-out, gentler after a divergence."""
+    failures = [trial for trial in state.trials if trial.verdict == "failed"]
+    if len(failures) >= REPEATED_MENDS and all(trial.verdict == "failed" for trial in state.trials):
+        return
+    for name in _MENDS.get(state.broken, ()):
+        if name not in state.settings or name not in BY_NAME:
+            continue
+        ladder = _ladder(BY_NAME[name], state.settings[name])
+        below = ladder[: _index(ladder, state.settings[name])]
+        free = [value for value in below if not _tried(state, name, value)]
+        if free:
+            yield Move(name, state.settings[name], free[-1], Ground.MEND, 0.0)
+
+
+def _of(knob: Knob, state: State) -> Iterator[Move]:
+    """The open moves on one knob, at most one each way."""
+    old = state.settings.get(knob.name)
+    closed = state.open is not None and knob.name not in state.open
+    if old is None or closed or not knob.applies(state.settings):
+        return
+    for new, ground in _alternatives(knob, state, old) if not knob.ordered else _steps(knob, state, old):
+        yield _move(knob, state, old, new, ground)
+
+
+def _alternatives(knob: Knob, state: State, old: str) -> Iterator[tuple[str, Ground]]:
+    for value in knob.values:
+        if not same(value, old) and not _tried(state, knob.name, value):
+            yield value, Ground.NEW
+
+
+def _steps(knob: Knob, state: State, old: str) -> Iterator[tuple[str, Ground]]:
+    """The next value up and the next value down, short of those that were tried without gain."""
+    ladder = _ladder(knob, old)
+    here = _index(ladder, old)
+    for way in (1, -1):
+        beyond = ladder[here + 1 :] if way > 0 else ladder[:here][::-1]
+        free = _until(state, knob.name, beyond)
+        if not free:
+            continue
+        if len(free) < len(beyond):
+            yield free[len(free) // 2], Ground.BETWEEN
+            continue
+        yield _stride(knob, state, old, free), _ground(state, knob.name, old, up=way > 0, ladder=ladder)
+
+
+def _stride(knob: Knob, state: State, old: str, free: Sequence[str]) -> str:
+    """Of the values one way, the one that was best when the family was tuned; else some rungs away."""
+    hopes = [hope(knob, old, value, seconds=state.seconds) or 0.0 for value in free]
+    best_hope = max(hopes)
+    return free[hopes.index(best_hope)] if best_hope > 0 else free[min(knob.stride, len(free)) - 1]
+
+
+def _until(state: State, name: str, values: Sequence[str]) -> list[str]:
+    """The values up to the first one that was tried."""
+    free: list[str] = []
+    for value in values:
+        if _tried(state, name, value):
+            break
+        free.append(value)
+    return free
+
+
+def _ground(state: State, name: str, old: str, *, up: bool, ladder: Sequence[str]) -> Ground:
+    last = next((trial for trial in reversed(state.trials) if trial.name == name), None)
+    if last is None:
+        return Ground.NEW
+    if same(last.new, old) and last.verdict == "improved":
+        return Ground.FURTHER
+    return Ground.OTHER_WAY
+
+
+def _move(knob: Knob, state: State, old: str, new: str, ground: Ground) -> Move:
+    """The promise is what was measured for this family, else half of what the last step gained, else next to nothing."""
+    gained = next(
+        (t for t in reversed(state.trials) if t.name == knob.name and t.gain and t.gain > 0 and same(t.new, old)), None
+    )
+    hoped = hope(knob, old, new, seconds=state.seconds)
+    if ground is Ground.BETWEEN:
+        return Move(knob.name, old, new, ground, max(FINER, (hoped or 0.0) / 2))
+    if ground is Ground.FURTHER and gained and gained.gain:
+        return Move(knob.name, old, new, ground, max(gained.gain / 2, hoped or 0.0), gained.run)
+    if hoped is not None:
+        known = Ground.KNOWN if ground is Ground.NEW else ground
+        return Move(knob.name, old, new, known, max(hoped, UNHOPEFUL))
+    return Move(knob.name, old, new, ground, UNKNOWN)
+
+
+def _tried(state: State, name: str, value: str) -> bool:
+    """Whether a run had this value and was not the better for it. What a trial left behind was worse as well."""
+    return any(trial.name == name and (same(trial.new, value) or same(trial.old, value)) for trial in state.trials)
+
+
+def _ladder(knob: Knob, value: str) -> list[str]:
+    """The knob's values with the present one among them, whoever chose it."""
+    if any(same(rung, value) for rung in knob.values):
+        return list(knob.values)
+    return sorted([*knob.values, value], key=_size)
+
+
+def _index(ladder: Sequence[str], value: str) -> int:
+    return next((index for index, rung in enumerate(ladder) if same(rung, value)), 0)
+
+
+def _size(text: str) -> float:
+    value = literal(text)
+    if isinstance(value, int | float):
+        return float(value)
+    return float(len(value)) if isinstance(value, tuple) else 0.0
