@@ -4,7 +4,7 @@ The ledger keeps prompt and reply of each slot. After a crash the stored reply w
 that could not be used is asked for anew only after a person has resumed the experiment.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -34,27 +34,32 @@ class Asker:
         self._open_model = open_model
 
     def ask(
-        self, prompt: Prompt, read: Callable[[str], T], *, slot: Slot, model: str, resumed: datetime | None
+        self, prompt: Prompt, read: Callable[[str], T], *, slot: Slot, model: str, resumptions: Sequence[datetime]
     ) -> Told[T]:
-        """Raises ReplyError when the second reply is no better, Declined when the model says that it cannot."""
+        """Raises ReplyError when the second reply is no better, Declined when the model says that it cannot.
+
+        Ordinals go in pairs: a question, and the same with complaints. Each resumption by a person since the slot was
+        first answered allows one more pair.
+        """
         calls: list[Call] = []
-        question, ordinal = prompt, 0
+        question, ordinal, pairs = prompt, 0, 1
         while True:
             asked = replace(slot, ordinal=ordinal)
             answered = self._ledger.reply(asked, question, lambda q: self._open_model(model).ask(q))
             calls.append(_call(asked, answered))
-            settled = resumed is None or answered.at >= resumed
+            if ordinal == 0:
+                pairs += sum(resumed >= answered.at.replace(microsecond=0) for resumed in resumptions)
             try:
                 return Told(read(answered.reply.text), tuple(calls))
             except Declined:
-                if settled:
-                    raise
                 question, ordinal = prompt, ordinal + 2 - ordinal % 2
-            except ReplyError as error:
-                if ordinal % 2 and settled:
+                if ordinal >= 2 * pairs:
                     raise
+            except ReplyError as error:
                 question = prompt if ordinal % 2 else prompts.again(answered.prompt, answered.reply, error)
                 ordinal += 1
+                if ordinal >= 2 * pairs:
+                    raise
 
 
 def _call(slot: Slot, answered: Answered) -> Call:

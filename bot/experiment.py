@@ -152,7 +152,7 @@ class Authority:
 @dataclass(frozen=True)
 class Experiment:
     """An experiment as GitHub shows it. `runs` are the last one on main and all that came later; `main` is the folder
-    on main; `resumed` is when a person last took the label `paused` off."""
+    on main; `resumptions` are the times at which the label `paused` came off; `cause` is what the next run follows."""
 
     lab: str
     number: int
@@ -174,10 +174,9 @@ class Experiment:
     report_asked: bool = False
     seen: bool = False
     paused_by: str | None = None
-    resumed: datetime | None = None
+    resumptions: tuple[datetime, ...] = ()
     cause: str = ""
     dollars: float = 0.0
-    last_number: int = 0
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -194,6 +193,10 @@ class Experiment:
                 ):
                     known[record.run] = record
         return tuple(by_run(known.values()))
+
+    @property
+    def resumed(self) -> datetime | None:
+        return self.resumptions[-1] if self.resumptions else None
 
     @property
     def open_run(self) -> Run | None:

@@ -34,7 +34,6 @@ class Runner(Strict):
     sandbox: Literal["none"] = "none"
     queue_minutes: float = Field(default=24 * 60.0, gt=0, le=40 * 24 * 60.0)
 
-
     @property
     def limit(self) -> int:
         """Seconds after which a training is ended."""

@@ -79,7 +79,7 @@ class Loader:
             report_asked="report" in bound,
             seen=issue.seen > 0,
             paused_by=_paused_by(timeline, us=self._gateway.login),
-            resumed=_last(timeline, "unlabeled", PAUSED),
+            resumptions=tuple(h.at for h in timeline if (h.event, h.label) == ("unlabeled", PAUSED)),
             cause=_cause(timeline, runs),
             dollars=dollars,
         )
@@ -227,10 +227,6 @@ def _newest(pulls: Sequence[Pull]) -> Pull | None:
     return pulls[-1] if pulls else None
 
 
-def _last(timeline: Sequence[Happening], event: str, label: str) -> datetime | None:
-    return next((h.at for h in reversed(timeline) if h.event == event and h.label == label), None)
-
-
 def _paused_by(timeline: Sequence[Happening], *, us: str) -> str | None:
     """The person who paused the experiment by hand."""
     labelled = [h for h in timeline if h.event == "labeled" and h.label == PAUSED]
@@ -238,14 +234,11 @@ def _paused_by(timeline: Sequence[Happening], *, us: str) -> str | None:
 
 
 def _cause(timeline: Sequence[Happening], runs: Sequence[Run]) -> str:
-    """What the next run follows from: the newest start or resumption by a person, or the last closed pull request.
+    """What the next run follows from: the newest start by a person, or the last closed pull request.
 
-    It names the slot of the next run's model calls, so it changes only when a person does something.
+    It names the slot of the next run's model calls, so it changes only when a person does something. Pausing and going
+    on does not change it: what was answered before the pause is not asked again.
     """
-    starts = [
-        (h.at, f"event-{h.id}")
-        for h in timeline
-        if (h.event, h.label) in (("labeled", EXPERIMENT), ("unlabeled", PAUSED))
-    ]
+    starts = [(h.at, f"event-{h.id}") for h in timeline if (h.event, h.label) == ("labeled", EXPERIMENT)]
     ends = [(run.pull.closed_at, f"pull-{run.pull.number}") for run in runs if run.pull and run.pull.closed_at]
-    return max([*starts, *ends], default=(datetime.min.replace(tzinfo=UTC), "start"))[1]
+    return max([*starts, *ends], default=(EVER, "start"))[1]

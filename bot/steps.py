@@ -389,7 +389,7 @@ class Steps:
     def _ask(self, x: Experiment, prompt: Prompt, read: Callable[[str], T], *, run: str, cause: str) -> Told[T]:
         slot = Slot(x.lab, x.number, run, prompt.role, cause, 0)
         model = x.config.model_for(prompt.role, default=self.default_model)
-        return self.asker.ask(prompt, read, slot=slot, model=model, resumed=x.resumed)
+        return self.asker.ask(prompt, read, slot=slot, model=model, resumptions=x.resumptions)
 
     def _context(self, x: Experiment, folder: Folder, records: Sequence[Record]) -> prompts.Context:
         return prompts.Context(

@@ -163,7 +163,10 @@ class Execution:
         }
         env = {**self._environment(job, step, contexts), **files.variables()}
         code = self._spawn(
-            [*HEARING, *options[step.shell], str(script)], folder=folder, env=env, minutes=float(step.minutes.fill(contexts))
+            [*HEARING, *options[step.shell], str(script)],
+            folder=folder,
+            env=env,
+            minutes=float(step.minutes.fill(contexts)),
         )
         self._env |= read_pairs(files.env.read_text(errors="replace"))
         self._path = [*reversed(files.path.read_text(errors="replace").split()), *self._path]

@@ -37,7 +37,7 @@ CONTEXTS: dict[str, Value] = {
         ("success() && !cancelled()", True),
         ("failure()", False),
         ("startsWith('experiment/3', 'experiment/')", True),
-        ("fromJSON('{\"a\": {\"b\": 3}}').a.b", 3.0),
+        ('fromJSON(\'{"a": {"b": 3}}\').a.b', 3.0),
     ],
 )
 def test_values(source: str, expected: Value) -> None:

@@ -1,7 +1,6 @@
 """Workflow runs: dispatched, executed, cancelled, re-run, refused, and cut off by a stop."""
 
 import io
-import os
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -63,7 +62,10 @@ def artifacts(world: World, run_id: int) -> dict[str, dict[str, Any]]:
 def test_a_training_from_dispatch_to_artifact(world: World) -> None:
     workflow = world.lab.get_workflow("train.yml")
     hooks = world.hooks_of(
-        lambda: (workflow.create_dispatch("main", {"pr": "7", "request": "r-1"}), wait_for(world, world.you.runs()[0]["id"]))
+        lambda: (
+            workflow.create_dispatch("main", {"pr": "7", "request": "r-1"}),
+            wait_for(world, world.you.runs()[0]["id"]),
+        )
     )
     runs = [hook for hook in hooks if hook.event == "workflow_run"]
     assert [hook.payload["action"] for hook in runs] == ["requested", "in_progress", "completed"]
@@ -72,7 +74,7 @@ def test_a_training_from_dispatch_to_artifact(world: World) -> None:
     assert (seen.head_branch, seen.head_sha) == ("main", world.you.ref("heads/main"))
     assert "Training for you/lab" in log(world, seen.id)
     [artifact] = seen.get_artifacts()
-    status, headers, _ = world.bot.requester.requestBlob("GET", artifact.archive_download_url, input=os.devnull)
+    status, headers, _ = world.bot.requester.requestJson("GET", artifact.archive_download_url)
     assert status == 302
     with httpx2.Client() as client:
         refused = client.get(headers["location"], headers={"Authorization": "Bearer x"})

@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -87,9 +87,9 @@ class Site:
         assert answer.status_code == status, answer.text
         return answer.text
 
-    def send(self, address: str, *, status: int = 303, **fields: str) -> str:
+    def send(self, address: str, answers: Mapping[str, str] | None = None, *, status: int = 303, **fields: str) -> str:
         """The address that the form's answer leads to, or the page that it is."""
-        answer = self.browser.post(address, data=fields)
+        answer = self.browser.post(address, data={**fields, **(answers or {})})
         assert answer.status_code == status, answer.text
         return answer.headers["location"] if status == 303 else answer.text
 
@@ -384,7 +384,7 @@ def test_the_labs_form_opens_an_experiment(site: Site) -> None:
         "answer-4": "a: 1",
         "answer-5": "I am",
     }
-    place = site.send("/you/lab/issues/new?template=experiment.yml", title=" Try: bytes ", **answers)
+    place = site.send("/you/lab/issues/new?template=experiment.yml", answers, title=" Try: bytes ")
     assert place == "/you/lab/issues/4"
     issue = site.issue(4)
     assert (issue.title, issue.author, issue.labels) == ("Try: bytes", "you", ("experiment",))
@@ -395,8 +395,19 @@ def test_the_labs_form_opens_an_experiment(site: Site) -> None:
     assert site.webhooks()[-2:] == ["issues.opened", "issues.labeled"]
 
 
+def test_a_form_labels_for_whoever_fills_it_in_but_makes_no_labels(site: Site) -> None:
+    site.act_as("guest")
+    answers = {"answer-1": "x", "answer-5": "I am"}
+    site.send("/you/lab/issues/new?template=experiment.yml", answers, title="By a guest")
+    assert (site.issue(4).author, site.issue(4).labels) == ("guest", ("experiment",))
+    site.hub.store.remove(site.hub.store.get(Label, repo_id=site.repo.id, name="experiment"))
+    assert "does not exist here yet" in site.body("/you/lab/issues/new")
+    site.send("/you/lab/issues/new?template=experiment.yml", answers, title="No label")
+    assert site.issue(5).labels == ()
+
+
 def test_a_form_that_lacks_something_comes_back_with_what_was_typed(site: Site) -> None:
-    page = site.send("/you/lab/issues/new?template=experiment.yml", status=422, title="T", **{"answer-2": "val_bpb"})
+    page = site.send("/you/lab/issues/new?template=experiment.yml", {"answer-2": "val_bpb"}, status=422, title="T")
     assert "Still needed: Idea, I am." in page
     assert 'value="val_bpb"' in page
     assert site.hub.store.find(Issue, number=4) is None
@@ -447,6 +458,8 @@ def test_merging(site: Site, method: str) -> None:
     assert "pull_request.closed" in site.webhooks()
     page = site.body("/you/lab/pull/2")
     assert "Merged." in page
+    assert "merged this as" in page
+    assert "closed this" not in page
     assert "Merge pull request</button>" not in page
     assert "run 1: wider" in site.body("/you/lab/pull/2/commits")
     assert 'WIDTH = <span class="hl-n">128</span>' in site.body("/you/lab/pull/2/files")

@@ -107,7 +107,7 @@ class Conversation:
         rows: list[tuple[datetime, int, Entry]] = []
         for comment in visit.hub.issues.comments(visit.repo, number):
             rows.append((comment.created_at, comment.id, self._comment(comment)))
-        for event in visit.hub.issues.timeline(visit.repo, number):
+        for event in self._events():
             entry = Event(f"event-{event.id}", event.created_at, self._person(event.actor), event)
             rows.append((event.created_at, event.id, entry))
         if self._issue.is_pull:
@@ -116,6 +116,12 @@ class Conversation:
             rows += [(pushed.at, 0, pushed) for pushed in self._commits()]
         rows += [(issue.created_at, issue.id, self._mention(issue)) for issue in self._references()]
         return [entry for _, _, entry in sorted(rows, key=lambda row: row[:2])]
+
+    def _events(self) -> list[TimelineEvent]:
+        """A merge closes too, which goes without saying."""
+        events = self._visit.hub.issues.timeline(self._visit.repo, self._issue.number)
+        merged = next((event.id for event in events if event.event == "merged"), None)
+        return [event for event in events if merged is None or event.event != "closed" or event.id < merged]
 
     def _comment(self, comment: Comment) -> Said:
         return Said(

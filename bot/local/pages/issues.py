@@ -67,8 +67,10 @@ class IssuePages:
             if lacking:
                 said = f"Still needed: {', '.join(lacking)}."
                 return self._new_page(visit, forms, template, title=title, answers=answers, complaint=said)
-            body, labels = compose(forms[template], answers), forms[template].label_names
-        issue = self._hub.issues.open(visit.repo, actor=visit.actor, title=title, body=body, labels=labels)
+            body, labels = compose(forms[template], answers), _form_labels(visit, forms[template])
+        issue = self._hub.issues.open(
+            visit.repo, actor=visit.actor, title=title, body=body, labels=labels, by_form=bool(labels)
+        )
         return back_to(f"{visit.base}/issues/{issue.number}")
 
     def _new_page(
@@ -92,6 +94,7 @@ class IssuePages:
             forms=forms,
             template=template,
             form=forms.get(template),
+            labels=_form_labels(visit, forms[template]) if template in forms else (),
             title=title,
             answers=answers or {},
             complaint=complaint,
@@ -198,6 +201,11 @@ def _forms(visit: Visit) -> dict[str, IssueForm]:
             except FormError:
                 continue
     return found
+
+
+def _form_labels(visit: Visit, form: IssueForm) -> tuple[str, ...]:
+    """GitHub sets those that exist, whoever fills the form in, and passes over the others."""
+    return tuple(name for name in form.label_names if visit.hub.issues.find_label(visit.repo, name))
 
 
 def _text(form: FormData, key: str) -> str:

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,14 @@ class Visit:
     def may(self, role: str) -> bool:
         return ROLES.index(self.hub.access.role(self.actor.login, self.repo)) >= ROLES.index(role)
 
+    @cached_property
     def place(self) -> Place:
         people = frozenset(user.login for user in self.hub.store.all(User))
         newest = self.hub.store.all(Issue, newest_first=True, repo_id=self.repo.id)
         return comment_place(self.base, people=people, last_number=max((one.number for one in newest), default=0))
 
     def comment(self, text: str | None) -> Markup:
-        return render(text or "", self.place())
+        return render(text or "", self.place)
 
     def open_counts(self) -> dict[str, int]:
         still = self.hub.store.all(Issue, repo_id=self.repo.id, state="open")

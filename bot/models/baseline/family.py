@@ -3,14 +3,19 @@
 import re
 
 _MAX_IDEA = 20_000
-NAME = "byte-level language models on the source of Python's standard library, judged by bits per byte on held-out files"
+NAME = (
+    "byte-level language models on the source of Python's standard library, judged by bits per byte on held-out files"
+)
 METRIC = "val_bpb"
 HOW_TO_CONFIGURE = (
     "A language model, which can do more, is configured in `.github/trainwright.yml` with `models: provider/name`."
 )
 
 _NEEDED = (
-    (r"\b(byte|character|char)s?[- ]?(level )?(language )?model|\bbyte[- ]level\b.*\blanguage model", "a byte-level language model"),
+    (
+        r"\b(byte|character|char)s?[- ]?(level )?(language )?model|\bbyte[- ]level\b.*\blanguage model",
+        "a byte-level language model",
+    ),
     (r"\bstandard library|\bstdlib\b|\bpython('s)?( own)? source", "the source of Python's standard library as data"),
     (r"\bbits[- ]per[- ]byte|\bval_bpb\b|\bbpb\b|\bcompress", "bits per byte as the measure"),
 )

@@ -107,6 +107,15 @@ def state_of(rows: Sequence[Row], settings: Mapping[str, str] | None, default: M
     return State(mended, steps, rows[-1].status or "failed")
 
 
+def kept_settings(rows: Sequence[Row], default: Mapping[str, str]) -> dict[str, str]:
+    """The settings of the code on main, where it is not shown: the default, and every change that was kept."""
+    settings = dict(default)
+    for row in rows:
+        if not row.discarded:
+            settings |= {change.name: change.new for change in changes(row.change)}
+    return settings
+
+
 def after(state: State, trial: Trial) -> State:
     """The search once this run is merged, when it improved, or closed, when it did not."""
     settings = dict(state.settings)

@@ -9,7 +9,8 @@ from bot.models.baseline.script import wanted
 
 ASKED = "Asked for: "
 _NEGATIVE = re.compile(
-    r"\b(no|not|don'?t|do not|never|without|skip|drop|stop|avoid|leave|ignore|forget|exclude|keep|enough)\b", re.IGNORECASE
+    r"\b(no|not|don'?t|do not|never|without|skip|drop|stop|avoid|leave|ignore|forget|exclude|keep|enough)\b",
+    re.IGNORECASE,
 )
 _MOST = 40  # sentences that are looked at
 

@@ -1,0 +1,376 @@
+"""The summary of a training, and its analysis: every sentence rests on numbers that the prompt shows. Pure."""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from bot.facts import show
+from bot.models.baseline import words
+from bot.models.baseline.coding import recognised
+from bot.models.baseline.knobs import BY_NAME
+from bot.models.baseline.moves import (
+    BREAKING,
+    PATIENCE,
+    Move,
+    State,
+    Trial,
+    after,
+    best,
+    exhausted,
+    kept_settings,
+    options,
+    state_of,
+)
+from bot.models.baseline.planning import FIRST_TASK
+from bot.models.baseline.reading import Course, Figure, Question, Row, number
+from bot.models.baseline.script import changes, settings, template
+from bot.models.baseline.wishes import ASKED, in_task, open_knobs
+
+_NGRAMS = ("unigram", "bigram", "trigram", "fourgram", "ngram", "baseline")
+_FALLING = 0.01  # part of a loss by which it has to fall over the last quarter to count as falling
+_MOST = 10  # bullets of a summary
+_ROW = re.compile(
+    r"\| ([\w./@% -]+?) \| ([^|]*)\| ([^|]*)\| ([^|]*)\| ([^|]*)\| ([^|]*)\| ([^|]*)\| ([^|]*)\| [^|]* \|"
+)
+
+
+# The summary
+
+
+def summarize(question: Question) -> str:
+    facts = question.facts
+    lines = [f"Outcome: {facts.status or 'not told'}. {facts.reason}", f"Time: {facts.time or 'not told'}"]
+    lines += [f"Error: {facts.error}"] if facts.error else []
+    figures = [f"`{figure.name}` {figure.text}" for figure in facts.figures]
+    lines += [f"Final metrics: {', '.join(figures)}"] if figures else ["No final metrics."]
+    lines += list(_courses(question.digest))[:3]
+    lines += list(_notable(question.digest))
+    return words.reply(("Summary", words.bullets(lines[:_MOST])))
+
+
+def _courses(digest: str) -> Iterator[str]:
+    """Metrics that were logged more than once, from the digest's table."""
+    for match in map(_ROW.match, digest.split("\n")):
+        if match is None or match[1] in ("metric", "---") or not match[3].strip():
+            continue
+        first, quarter, half, last_quarter, last = (match[index].strip() for index in range(2, 7))
+        yield (
+            f"`{match[1]}`: {_at(first)}; then {quarter}, {half} and {last_quarter} at the quarters; {_at(last)} at the end"
+        )
+
+
+def _at(reading: str) -> str:
+    value, _, step = reading.partition(" @ ")
+    return f"{value} at step {step}" if step else value
+
+
+def _notable(digest: str) -> Iterator[str]:
+    """The first lines of the digest's sections of warnings and errors, in backticks: they are the log's own words."""
+    for title in ("Error", "Errors in passing", "Warnings"):
+        found = re.search(rf"^## {title}\n+```\w*\n(.*?)^```", digest, re.MULTILINE | re.DOTALL)
+        if found:
+            lines = found[1].strip().split("\n")
+            line = lines[-1] if title == "Error" else lines[0]
+            yield f"{title}: {words.code(line[:200])}"
+
+
+# The analysis
+
+
+@dataclass(frozen=True)
+class _Result:
+    """The run in numbers: its value, the best before, and what is better in which direction."""
+
+    question: Question
+    figure: Figure | None
+    gain: float | None
+    step: str
+
+    @property
+    def verdict(self) -> str:
+        return self.question.verdict
+
+    @property
+    def name(self) -> str:
+        return self.question.metric.name if self.question.metric else ""
+
+
+def analyze(question: Question) -> str:
+    result = _result(question)
+    state = _state_after(result)
+    ahead = _ahead(result, state)
+    paragraphs = [_verdict(result), " ".join([*_speed(result), *_learning(result)]), _caveat(result)]
+    return words.reply(
+        ("Analysis", "\n\n".join(filter(None, paragraphs))),
+        ("Key findings", words.bullets(list(_findings(result))[:5])),
+        ("Tasks", words.bullets(_task_changes(result, state) or ["none"])),
+        ("Recommendation", _recommendation(result)),
+        ("Next", ahead),
+    )
+
+
+def _result(question: Question) -> _Result:
+    metric = question.metric
+    figure = question.facts.figure(metric.name) if metric and question.verdict != "failed" else None
+    gain = None
+    if metric and figure and question.best_before is not None:
+        gain = (question.best_before - figure.value) * (1 if metric.lower else -1)
+    steps = changes(question.change)
+    step = words.listed([f"`{step.name}`: {step.old} → {step.new}" for step in steps]) or "The first version"
+    if not steps and (question.rows or question.best_before is not None):
+        step = f"Run {question.run}"
+    return _Result(question, figure, gain, step)
+
+
+def _verdict(result: _Result) -> str:
+    question, figure = result.question, result.figure
+    if figure is None:
+        reason = question.facts.reason.rstrip(".")
+        return (
+            f"The hypothesis is neither confirmed nor refuted: the run gave no value of `{result.name}`. Its status is "
+            f"{question.facts.status}{f': {reason}' if reason else ''}."
+        )
+    if result.gain is None or question.best_before is None:
+        return f"The first result: `{result.name}` is {figure.text}. {_against_ngrams(result)}".strip()
+    way = "fell" if (result.gain > 0) == bool(question.metric and question.metric.lower) else "rose"
+    moved = f"`{result.name}` {way} from {show(question.best_before)} to {figure.text}"
+    if result.gain == 0:
+        return f"Not confirmed: `{result.name}` is {figure.text}, the same as the best before."
+    part = (
+        f", by {show(abs(result.gain))} ({abs(result.gain / question.best_before):.1%})" if question.best_before else ""
+    )
+    confirmed = "Confirmed" if result.gain > 0 else "Not confirmed"
+    return f"{confirmed}: with {result.step}, {moved}{part}."
+
+
+def _against_ngrams(result: _Result) -> str:
+    """How the value compares with the n-grams that train.py reported on the same bytes."""
+    parts = []
+    for other in result.question.facts.figures:
+        kind = next((kind for kind in _NGRAMS if other.name.startswith(kind)), None)
+        if kind and result.figure and other.name.rpartition("_")[2] == result.name.rpartition("_")[2]:
+            difference = other.value - result.figure.value
+            parts.append(
+                f"{show(abs(difference))} {'below' if difference > 0 else 'above'} that of the {kind} ({other.text})"
+            )
+    return f"That is {words.listed(parts)}." if parts else ""
+
+
+def _speed(result: _Result) -> Iterator[str]:
+    """Steps and parameters, beside those of the best run before, as far as the findings tell them."""
+    facts = result.question.facts
+    steps, rate, parameters = (facts.figure(name) for name in ("steps", "steps_per_second", "parameters"))
+    if steps is None or result.figure is None:
+        return
+    size = f" with {parameters.text} parameters" if parameters else ""
+    yield f"The training made {steps.text} steps{f', {rate.text} a second,' if rate else ''}{size}."
+    leader = words.best_row(result.question)
+    before = _steps_of(result.question, leader) if leader else None
+    if leader and before and steps.value > 0:
+        ratio = steps.value / before
+        yield f"Run {leader.run} made {show(before)}: {_compared(ratio)}."
+
+
+def _compared(ratio: float) -> str:
+    if 0.9 <= ratio <= 1.1:
+        return "about as many, so the change costs no time per step that could be seen"
+    if ratio < 1:
+        return f"this one saw {1 - ratio:.0%} fewer in the same budget"
+    return f"this one saw {ratio - 1:.0%} more in the same budget"
+
+
+def _steps_of(question: Question, row: Row) -> float | None:
+    for finding in question.findings:
+        found = re.search(r"([\d,]+) steps", finding.text) if finding.run == row.run else None
+        if found:
+            return number(found[1])
+    return None
+
+
+def _learning(result: _Result) -> Iterator[str]:
+    """Over- or underfitting and the end of the loss, as far as they were reported."""
+    metric = result.question.metric
+    if result.figure is None or metric is None or not metric.lower:
+        return
+    fitted = result.question.facts.figure(f"train_{result.name.rpartition('_')[2]}")
+    if fitted:
+        gap = result.figure.value - fitted.value
+        more = "more" if gap >= 0 else "less"
+        yield f"On held-out bytes it needs {show(abs(gap))} bits {more} than on those it trained on last (`{fitted.name}` {fitted.text})."
+    loss = next((course for course in result.question.facts.courses if "loss" in course.name), None)
+    yield from _end_of(loss) if loss else ()
+
+
+def _end_of(loss: Course) -> Iterator[str]:
+    if len(loss.points) < 4:
+        return
+    (step, before), (last_step, last) = loss.points[-2:]
+    was, is_ = number(before), number(last)
+    if was is None or is_ is None or was <= 0:
+        return
+    falling = was - is_ > _FALLING * was
+    state = "was still falling" if falling else "had stopped falling"
+    yield f"The loss {state} over the last quarter: {before} at step {step}, {last} at step {last_step} (single batches)."
+
+
+def _caveat(result: _Result) -> str:
+    if result.gain is None:
+        return ""
+    gains = [abs(row.delta) for row in result.question.rows if row.delta]
+    small = (
+        f", and it is smaller than any of the {len(gains)} differences before"
+        if len(gains) > 1 and abs(result.gain) < min(gains)
+        else ""
+    )
+    return (
+        f"This is one training with one seed: how much of the difference of {show(abs(result.gain))} is chance, the numbers "
+        f"do not say{small}."
+    )
+
+
+def _findings(result: _Result) -> Iterator[str]:
+    question, figure = result.question, result.figure
+    if figure is None:
+        yield f"{result.step} gave no result: {question.facts.status}. {question.facts.reason}"
+        return
+    if question.best_before is None or result.gain is None:
+        yield f"{result.step} reaches `{result.name}` {figure.text}."
+        if against := _against_ngrams(result):
+            yield against
+    else:
+        verdict = "improved" if result.verdict == "improved" else "no gain"
+        yield f"{result.step}: `{result.name}` {show(question.best_before)} → {figure.text} ({_signed(result)}), {verdict}."
+    yield from list(_speed(result))[:1]
+    yield from _learning(result)
+
+
+def _signed(result: _Result) -> str:
+    assert result.gain is not None
+    lower = result.question.metric is None or result.question.metric.lower
+    return words.signed(-result.gain if lower else result.gain)
+
+
+def _recommendation(result: _Result) -> str:
+    if result.verdict == "improved" and result.gain is None:
+        return "merge: it is the first result, from which every later run is measured."
+    if result.verdict == "improved":
+        return f"merge: `{result.name}` is better than the best before by {show(result.gain or 0.0)}."
+    if result.figure is None:
+        return f"close: without a value of `{result.name}` there is nothing to keep."
+    return f"close: `{result.name}` {result.figure.text} is no better than the best before; the finding is kept without the code."
+
+
+# What comes next
+
+
+def _state_after(result: _Result) -> State | None:
+    """The search as it will stand when the recommendation is followed; None when the code is not of the family."""
+    question = result.question
+    whole = "" if question.code.startswith("--- main/") else question.code
+    if whole and not recognised(whole):
+        return None
+    if whole:
+        present = settings(whole)
+        steps = state_of(question.rows, present, present).trials
+        broken = question.facts.status if question.verdict == "failed" else ""
+        state = State(present, steps, broken)
+    else:
+        present = kept_settings(question.rows, settings(template()))
+        state = state_of(question.rows, present, present)
+    trial = _trial(result)
+    if trial and not whole:
+        state = after(state, trial)
+    elif trial:
+        state = State(state.settings, (*state.trials, trial), state.broken)
+    return State(state.settings, state.trials, state.broken, _open_after(result, state), question.seconds)
+
+
+def _trial(result: _Result) -> Trial | None:
+    steps = changes(result.question.change)
+    if len({step.name for step in steps}) != 1:
+        return None
+    improved = result.verdict == "improved"
+    question = result.question
+    return Trial(
+        question.run,
+        steps[0].name,
+        steps[0].old,
+        steps[0].new,
+        result.verdict,
+        question.facts.status,
+        result.gain,
+        improved,
+    )
+
+
+def _open_after(result: _Result, state: State) -> frozenset[str] | None:
+    """What TASKS.md leaves open, with the setting of this run: whether to go on with it is for the search to say."""
+    found = open_knobs((item.text, bool(item.done)) for item in result.question.tasks)
+    if found is None:
+        return None
+    return found | {change.name for change in changes(result.question.change)}
+
+
+def _task_changes(result: _Result, state: State | None) -> list[str]:
+    """A task is done once all its settings were tried, and what is left to try of them becomes a task of its own."""
+    if state is None:
+        return []
+    open_ = [item.text for item in result.question.tasks if not item.done]
+    done = [task for task in open_ if _is_done(task, result, state)]
+    still = {name for task in open_ if task not in done for name in in_task(task)}
+    moves: dict[str, Move] = {}
+    for move in options(state) if not state.broken else []:
+        moves.setdefault(move.name, move)
+    names = [name for task in done for name in in_task(task)]
+    added = [_follow_up(moves[name]) for name in dict.fromkeys(names) if name in moves and name not in still]
+    return [*(f"done: {task}" for task in done), *(f"add: {task}" for task in added)]
+
+
+def _is_done(task: str, result: _Result, state: State) -> bool:
+    names = in_task(task)
+    this = {change.name for change in changes(result.question.change)}
+    if not names:
+        return task == FIRST_TASK and result.figure is not None
+    if not this & set(names):
+        return False
+    left = {move.name for move in options(state)}
+    tried = {trial.name for trial in state.trials}
+    return all(
+        name not in left or (name in tried and (BY_NAME[name].ordered or task.startswith(ASKED))) for name in names
+    )
+
+
+def _follow_up(move: Move) -> str:
+    words_of = {
+        "FURTHER": f"Take `{move.name}` further than {move.old}",
+        "OTHER_WAY": f"Take `{move.name}` the other way from {move.old}",
+        "BETWEEN": f"Try `{move.name}` between the values that were tried, near {move.new}",
+    }
+    return words_of.get(move.ground.name, f"Try other values of `{move.name}` than {move.old}")
+
+
+def _ahead(result: _Result, state: State | None) -> str:
+    question = result.question
+    this = Row(question.run, question.change, None, None, question.verdict, question.facts.status, False)
+    if state is None:
+        return "continue: with the next open task of TASKS.md; this code has none of the settings that I know."
+    if exhausted([*question.rows, this]):
+        return f"complete: the last {PATIENCE} results brought no gain."
+    move = best(state)
+    if move is None and state.broken:
+        more = "" if state.broken in BREAKING else ", and for such a failure I know no change of a setting"
+        return f"blocked: the code gives no result ({state.broken}){more}."
+    if move is None:
+        return "complete: no change is left that I could try one at a time."
+    budget = ", though the budget has no run left for it" if question.runs_left == 0 else ""
+    return f"continue: `{move.name}` {move.old} → {move.new}{budget}; {_worth(move)}."
+
+
+def _worth(move: Move) -> str:
+    if move.run:
+        return f"half of what run {move.run} gained would be {move.promise:.3f}"
+    if move.ground.name == "MEND":
+        return "it mends the training that gave no result"
+    if move.ground.name == "KNOWN" and move.promise > 0.01:
+        return f"of what is left it promised most when the family was tuned ({move.promise:.2f})"
+    return "of what is left it comes next"
