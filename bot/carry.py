@@ -1,4 +1,4 @@
-"""What closed runs leave to the next pull request: records, log entries, plots, tasks and plans; all but their code. Pure.
+"""What closed runs leave to the next pull request: records, log, plots, tasks and plans; all but their code. Pure.
 
 A run that was closed without merging is discarded: only its code is dropped. A run that was merged before its result
 has its result carried in the same way.

@@ -1,12 +1,7 @@
-"""Every sentence that the bot posts, the hidden marks by which it finds them again, and what makes foreign text safe.
+"""Every sentence that the bot posts. Pure."""
 
-`pieces` is all that should be on GitHub for an experiment as it stands; the controller posts what is missing.
-"""
-
-import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from bot import commands
 from bot.errors import Declined, ReplyError, TrainwrightError
@@ -14,7 +9,6 @@ from bot.experiment import (
     PAUSED,
     Action,
     Asked,
-    Comment,
     Experiment,
     Pause,
     Run,
@@ -27,9 +21,10 @@ from bot.facts import attempt_facts, cost_table, runs_table, show, show_change, 
 from bot.folder import LOG, PLAN, PROGRESS_PLOT, REPORT, TASKS, plot_path
 from bot.lab import PATH as CONFIG
 from bot.markdown import cell
+from bot.pieces import MAX_BODY, CheckRun, Note
 from bot.records import Attempt, Conclusion, Metric, Record, Repair, Verdict, best, total
+from bot.sanitise import safe
 
-MAX_BODY = 65_000
 CHECK = "trainwright / result"
 BUTTONS = (
     "**Merge** to keep this run's code and start the next run from it. **Close** to discard the code; the findings are "
@@ -42,138 +37,6 @@ NO_LANGUAGE_MODEL = (
 )
 
 
-@dataclass(frozen=True)
-class Note:
-    """A comment. `current` means that it is kept up to date; otherwise it is posted once."""
-
-    thread: int
-    mark: str
-    body: str
-    current: bool = False
-
-
-@dataclass(frozen=True)
-class Body:
-    """The description of a pull request."""
-
-    pull: int
-    body: str
-
-
-@dataclass(frozen=True)
-class CheckRun:
-    sha: str
-    external_id: str
-    status: str
-    conclusion: str | None
-    title: str
-    summary: str
-    url: str
-
-
-@dataclass(frozen=True)
-class Seen:
-    """The reaction 👀 on the issue."""
-
-
-Piece = Note | Body | CheckRun | Seen
-
-
-def missing(experiment: Experiment, step: Action) -> list[Piece]:
-    """The pieces that GitHub does not show yet, in the order in which people should see them."""
-    return [piece for piece in pieces(experiment, step) if not _is_there(experiment, piece)]
-
-
-def pieces(experiment: Experiment, step: Action) -> Iterator[Piece]:
-    """The status comment is brought up to date when the bot is about to wait; before, it only has to exist."""
-    yield Seen()
-    has_status = any(comment.ours and mark("status") in comment.body for comment in experiment.comments)
-    if not has_status:
-        yield status_note(experiment, step)
-    for run in experiment.runs:
-        yield from _run_pieces(experiment, run)
-    if PAUSED in experiment.labels and not experiment.paused_by:
-        return  # paused by the bot itself: the status comment has the cause
-    if has_status and isinstance(step, Wait | Pause):
-        yield status_note(experiment, step)
-
-
-def _run_pieces(experiment: Experiment, run: Run) -> Iterator[Piece]:
-    record = experiment.record(run.id)
-    if run.pull is None or record is None:
-        return
-    for number, repair in enumerate(record.repairs, start=1):
-        yield repair_note(run.pull.number, record, repair, number)
-    yield from superseded_notes(run)
-    if record.conclusion:
-        yield summary_note(run.pull.number, record, record.conclusion)
-        yield analysis_note(experiment, run, record, record.conclusion)
-    if run.pull.open:
-        yield Body(run.pull.number, pull_body(experiment, run, record))
-        check = check_run(run, record)
-        if check:
-            yield check
-
-
-def _is_there(experiment: Experiment, piece: Piece) -> bool:
-    match piece:
-        case Seen():
-            return experiment.seen
-        case Note():
-            return _note_is_there(experiment, piece)
-        case Body():
-            pull = next(run.pull for run in experiment.runs if run.pull and run.pull.number == piece.pull)
-            return fingerprint(piece.body) in pull.body
-        case CheckRun():
-            checks = next(run.checks for run in experiment.runs if run.pull and run.pull.head == piece.sha)
-            wanted = (piece.external_id, piece.status, piece.conclusion, piece.title)
-            return any((c.external_id, c.status, c.conclusion, c.title) == wanted for c in checks)
-
-
-def _note_is_there(experiment: Experiment, note: Note) -> bool:
-    found = find_note(experiment, note)
-    return found is not None and (not note.current or fingerprint(note.body) in found.body)
-
-
-def find_note(experiment: Experiment, note: Note) -> Comment | None:
-    """Our comment with this mark; of two, the older one."""
-    comments = next(
-        (r.comments for r in experiment.runs if r.pull and r.pull.number == note.thread), experiment.comments
-    )
-    return next((comment for comment in comments if comment.ours and mark(note.mark) in comment.body), None)
-
-
-def mark(name: str) -> str:
-    """Valid only in a comment of our own app: anybody can paste one."""
-    return f"<!-- trainwright: {name} -->"
-
-
-def reply_mark(comment: int, ordinal: int) -> str:
-    return f"reply {comment}.{ordinal}"
-
-
-def bound_mark(name: str) -> str:
-    """In the reply to a command that stays in force."""
-    return f"bound {name}"
-
-
-def fingerprint(body: str) -> str:
-    """By this a body is known to be current, whatever GitHub does to its line ends."""
-    return f"<!-- trainwright body {hashlib.sha256(body.encode()).hexdigest()[:16]} -->"
-
-
-def posted(piece: Note | Body) -> str:
-    """The text as it goes to GitHub, within its limit."""
-    marks = [mark(piece.mark)] if isinstance(piece, Note) else []
-    body = piece.body
-    if len(body) > MAX_BODY:
-        body = (
-            body[:MAX_BODY].rsplit("\n", 1)[0]
-            + "\n\n_… cut here: the whole text is in the files of this pull request._"
-        )
-    return "\n".join([*marks, body.rstrip(), "", fingerprint(piece.body)])
-
-
 # The issue
 
 
@@ -182,7 +45,7 @@ def status_note(experiment: Experiment, step: Action) -> Note:
     parts = [f"### {_stage_line(experiment, step)}", _waits_for(experiment, step)]
     metric = records[-1].metric if records else None
     if metric:
-        parts += [_best_line(records, metric), runs_table(records, metric)]
+        parts += [_best_line(records, metric), runs_table(records, metric, clean=safe)]
         if any(record.value is not None for record in records) and PROGRESS_PLOT in experiment.main.entries:
             parts.append(image(experiment.main.commit, f"{experiment.main.path}/{PROGRESS_PLOT}", "Progress"))
     parts.append(_budget_line(experiment))
@@ -255,13 +118,18 @@ def stuck(error: Exception) -> str:
     if isinstance(error, Declined):
         return (
             f"The model says that it cannot do this: {safe(str(error))}\n\n"
-            f"Configure a model that can in `{CONFIG}` on the default branch (`models: provider/name`), or change the idea; {resume}"
+            f"Configure a model that can in `{CONFIG}` on the default branch (`models: provider/name`), "
+            f"or change the idea; {resume}"
         )
     if isinstance(error, ReplyError):
-        return f"The model's reply cannot be used, even after it was asked again: {safe(str(error))}\n\nTry another model in `{CONFIG}`; {resume}"
+        return (
+            f"The model's reply cannot be used, even after it was asked again: {safe(str(error))}\n\n"
+            f"Try another model in `{CONFIG}`; {resume}"
+        )
     if isinstance(error, TrainwrightError):
         return f"{safe(str(error))}\n\nMend it, {resume}"
-    return f"Looking at this experiment failed again and again: `{type(error).__name__}`. The server's log has the details; {resume}"
+    kind = type(error).__name__
+    return f"Looking at this experiment failed again and again: `{kind}`. The server's log has the details; {resume}"
 
 
 # Pull requests
@@ -329,14 +197,15 @@ def _carried(experiment: Experiment, run: Run) -> str:
 def _cost(record: Record) -> str:
     if not record.calls:
         return ""
-    head = f"Cost so far: {show_dollars(total(record.calls))} for model calls, {show_seconds(60 * record.gpu_minutes)} of training"
-    return f"<details><summary>{head}</summary>\n\n{cost_table(record.calls)}\n\n</details>"
+    training = show_seconds(60 * record.gpu_minutes)
+    head = f"Cost so far: {show_dollars(total(record.calls))} for model calls, {training} of training"
+    return folded(head, cost_table(record.calls))
 
 
 def summary_note(pull: int, record: Record, conclusion: Conclusion) -> Note:
     attempt = record.attempt(conclusion.attempt)
-    facts = f"\n\n<details><summary>As reported by the training</summary>\n\n{safe(_facts(attempt, record, conclusion))}\n\n</details>"
-    body = f"### Summary of the training\n\n{safe(conclusion.summary)}{facts if attempt else ''}"
+    facts = folded("As reported by the training", safe(_facts(attempt, record, conclusion)))
+    body = f"### Summary of the training\n\n{safe(conclusion.summary)}\n\n{facts if attempt else ''}"
     return Note(pull, f"summary {record.run} {conclusion.attempt}", body)
 
 
@@ -393,7 +262,8 @@ def superseded_note(pull: int, training: Training) -> Note:
 
 
 def revision_body(asked_by: str, changed: str) -> str:
-    return f"### The plan is revised\n\n{safe(changed)}\n\n{PLAN} and {TASKS} are rewritten on this branch, as {asked_by} asked."
+    where = f"`{PLAN}` and `{TASKS}` are rewritten on this branch, as {asked_by} asked."
+    return f"### The plan is revised\n\n{safe(changed)}\n\n{where}"
 
 
 def answer_body(experiment: Experiment, asked: Asked) -> str:
@@ -450,40 +320,15 @@ def check_run(run: Run, record: Record) -> CheckRun | None:
 def report_body(experiment: Experiment) -> str:
     return (
         f"The report of experiment #{experiment.number}, *{safe(' '.join(experiment.title.split()))}*.\n\n"
-        f"**Merge** to put `{REPORT}` on main and end the experiment; the issue is closed. **Close** to pause it instead: "
-        f"take the label `{PAUSED}` off the issue afterwards to go on with another run."
+        f"**Merge** to put `{REPORT}` on main and end the experiment; the issue is closed. "
+        f"**Close** to pause it instead: take the label `{PAUSED}` off the issue afterwards to go on with another run."
     )
+
+
+def folded(head: str, text: str) -> str:
+    return f"<details><summary>{head}</summary>\n\n{text}\n\n</details>"
 
 
 def image(commit: str, path: str, title: str) -> str:
     """A committed picture that shows in private repositories too, and after the branch is gone."""
     return f"![{title}](../blob/{commit}/{path}?raw=true)"
-
-
-# Foreign text
-
-_MENTION = re.compile(r"(?<![\w`])@(?=[A-Za-z0-9])")
-_REFERENCE = re.compile(r"(?<![\w`&])#(?=\d)|\b(?:GH-)(?=\d)")
-_TAG = re.compile(r"<(?=[A-Za-z/!?])")
-_IMAGE = re.compile(r"!\[([^\]]*)\]\s*[(\[]")
-_LINK = re.compile(r"\]\(\s*(?:https?:)?//", re.IGNORECASE)
-_URL = re.compile(r"\bhttps?://(?=\S)", re.IGNORECASE)
-_COMMAND = re.compile(r"^(\s*)/(?=[A-Za-z])", re.MULTILINE)
-_INVISIBLE = re.compile("[\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\U000e0000-\U000e007f]")
-_WORD_JOINER = "\u2060"
-
-
-def safe(text: str) -> str:
-    """Text that a model, a log or a stranger wrote, so that it can do nothing on GitHub but be read.
-
-    Mentions and references to issues do not link, HTML and images show as text, links do not leave the page, and
-    no line is a command. Code fences and tables stay what they are.
-    """
-    text = _INVISIBLE.sub("", text)
-    text = _TAG.sub("&lt;", text)
-    text = _IMAGE.sub(r"\\![\1](", text)
-    text = _LINK.sub("](#", text)
-    text = _URL.sub(f"http{_WORD_JOINER}://", text)
-    text = _MENTION.sub(f"@{_WORD_JOINER}", text)
-    text = _REFERENCE.sub(f"#{_WORD_JOINER}", text)
-    return _COMMAND.sub(rf"\1{_WORD_JOINER}/", text)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 
 from bot import comments
 from bot.asking import Asker
+from bot.desired import missing
 from bot.errors import Declined, DocumentError, Lagging, NotFound, ReplyError, SettingsError, TrainwrightError
 from bot.events import Event, experiment_of
 from bot.experiment import PAUSED, Experiment, Pause, Wait, decide
@@ -108,7 +109,7 @@ class Controller:
     def _step(self, lab: Lab, x: Experiment) -> Wait | None:
         """Say what is to be said, then do the next thing. The wait, when there is nothing else to do."""
         step = decide(x, self._clock())
-        for piece in comments.missing(x, step):
+        for piece in missing(x, step):
             lab.steps.post(x, piece)
         if isinstance(step, Wait):
             return step

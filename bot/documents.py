@@ -14,7 +14,8 @@ RUNS_TITLE = "Runs"
 
 
 def render_idea(title: str, body: str, *, issue: int, author: str) -> str:
-    return f"# {_line(title)}\n\n_The idea as it stood in #{issue}, by {author}, when the experiment began._\n\n{body.strip()}\n"
+    origin = f"_The idea as it stood in #{issue}, by {author}, when the experiment began._"
+    return f"# {_line(title)}\n\n{origin}\n\n{body.strip()}\n"
 
 
 def render_plan(plan: str, metric: Metric) -> str:

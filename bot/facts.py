@@ -38,13 +38,13 @@ def show_seconds(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
-def runs_table(records: Sequence[Record], metric: Metric, *, link: Callable[[int], str] = "#{}".format) -> str:
-    """All runs: what was tried and what came out. `link` renders the number of a pull request."""
+def runs_table(records: Sequence[Record], metric: Metric, *, clean: Callable[[str], str] = str) -> str:
+    """All runs: what was tried and what came out. `clean` makes a model's words safe where that matters."""
     head = ("Run", "PR", "Change", f"`{metric.name}`", "Δ to best", "Verdict", "Training", "Cost")
-    return table(head, [_row(record, link) for record in records])
+    return table(head, [_row(record, clean) for record in records])
 
 
-def _row(record: Record, link: Callable[[int], str]) -> tuple[str, ...]:
+def _row(record: Record, clean: Callable[[str], str]) -> tuple[str, ...]:
     conclusion = record.conclusion
     value = record.value
     verdict = conclusion.verdict.value if conclusion else "no result"
@@ -55,8 +55,8 @@ def _row(record: Record, link: Callable[[int], str]) -> tuple[str, ...]:
         verdict += ", discarded"
     return (
         record.run,
-        link(record.pull) if record.pull else "–",
-        cell(record.proposal.change),
+        f"#{record.pull}" if record.pull else "–",
+        cell(clean(record.proposal.change)),
         show(value) if value is not None else "–",
         show_change(value, conclusion.best_before) if conclusion and value is not None else "–",
         verdict,

@@ -22,15 +22,15 @@ import requests
 import urllib3
 from github import Auth, Github, GithubException, GithubIntegration, RateLimitExceededException
 
-from bot.comments import CheckRun
+from bot.comments import CHECK
 from bot.errors import ArtifactError, GitHubError, Moved, NotFound, Refused, Unavailable
 from bot.events import Request, parse_request
 from bot.experiment import Check, Pull
 from bot.folder import Entry
 from bot.lab import WORKFLOW
+from bot.pieces import CheckRun
 from runner.result import ARTIFACT_NAMES, ARTIFACT_SIZES
 
-BOT_NAME = "trainwright / result"
 READS_ONLY = urllib3.Retry(total=2, status=0, redirect=0, allowed_methods={"GET"}, backoff_factor=0.2)
 ZIP_LIMIT = 96 * 1024 * 1024
 
@@ -264,7 +264,7 @@ class Gateway:
             raise Unavailable(f"The artifact could not be fetched: {error}") from error
 
     def checks(self, sha: str) -> list[Check]:
-        data = self._get(f"/commits/{sha}/check-runs", check_name=BOT_NAME, per_page=100)
+        data = self._get(f"/commits/{sha}/check-runs", check_name=CHECK, per_page=100)
         return [
             Check(c["id"], c["external_id"] or "", c["status"], c["conclusion"], c["output"]["title"] or "")
             for c in data["check_runs"]
@@ -275,7 +275,7 @@ class Gateway:
         return [data["number"] for data in found if "pull_request" not in data]
 
     def changed_since(self, since: datetime) -> tuple[set[int], set[int]]:
-        """What the sweep asks: (experiments, threads that may belong to one) in which something happened. Four lists."""
+        """Four lists: (experiments, threads that may belong to one) in which something happened."""
         text = _text(since)
         threads = {data["number"] for data in self._all("/issues", state="all", since=text)}
         comments = self._all("/issues/comments", since=text)
@@ -358,7 +358,7 @@ class Gateway:
         """Create the check run on its commit, or bring the one with the same external id up to date."""
         old = next((c for c in known if c.external_id == check.external_id), None)
         fields: Json = {
-            "name": BOT_NAME,
+            "name": CHECK,
             "status": check.status,
             "external_id": check.external_id,
             "details_url": check.url,

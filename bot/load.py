@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot import commands
-from bot.comments import bound_mark, mark, reply_mark
 from bot.errors import ArtifactError, DocumentError, LabConfigError, NotFound
 from bot.events import branch_of, report_branch
 from bot.experiment import (
@@ -27,6 +26,7 @@ from bot.experiment import (
 from bot.folder import CODE, DOCUMENTS, ROOT, Entry, Folder, folder_name, is_folder_of
 from bot.gateway import CommentFacts, Gateway, Happening, WorkflowRun
 from bot.lab import PATH, LabConfig, read_config
+from bot.pieces import bound_mark, mark, reply_mark
 from bot.records import Record, by_run, from_json
 from runner.result import Result, ResultError, Status, read_metrics
 

@@ -13,7 +13,7 @@ from typing import TypeVar
 from bot import comments, prompts
 from bot.asking import Asker, Told
 from bot.carry import Carried, carry
-from bot.comments import Body, CheckRun, Note, Piece, Seen
+from bot.desired import thread
 from bot.documents import change_tasks, plan_metric, render_idea, render_log, render_plan, render_report, render_tasks
 from bot.errors import DocumentError, Lagging, ReplyError
 from bot.events import branch_of, report_branch, request_name
@@ -57,6 +57,7 @@ from bot.gateway import Gateway
 from bot.ledger import Ledger, Slot
 from bot.models.model import Prompt
 from bot.outcome import bars, lines, outcome_of
+from bot.pieces import Body, CheckRun, Note, Piece, Seen, bound_mark, find_note, mark, posted, reply_mark
 from bot.plots import draw_progress, draw_run
 from bot.records import Attempt, Call, Conclusion, Metric, Next, Record, best, to_json
 from bot.records import Repair as Mend
@@ -115,15 +116,15 @@ class Steps:
             case Seen():
                 self.gateway.react(x.number)
             case Body():
-                self.gateway.edit_pull(piece.pull, body=comments.posted(piece))
+                self.gateway.edit_pull(piece.pull, body=posted(piece))
             case CheckRun():
                 run = next(run for run in x.runs if run.pull and run.pull.head == piece.sha)
                 key = f"check {piece.external_id} {piece.sha} {piece.status}"
                 self._once(x, key, lambda: self.gateway.set_check(piece, known=run.checks))
             case Note():
-                found = comments.find_note(x, piece)
+                found = find_note(thread(x, piece.thread), piece)
                 if found:
-                    self.gateway.edit_comment(found.id, comments.posted(piece))
+                    self.gateway.edit_comment(found.id, posted(piece))
                 else:
                     self._comment(x, piece)
 
@@ -140,7 +141,8 @@ class Steps:
         metric = plan_metric(folder.text(PLAN))
         if metric is None:
             raise DocumentError(
-                f"{PLAN} has no primary metric. It needs a section `## Primary metric` such as: `val_loss`, lower is better."
+                f"{PLAN} has no primary metric. It needs a section `## Primary metric` such as: "
+                "`val_loss`, lower is better."
             )
         context = self._context(x, folder, carried.records)
         on_main = [record.run for record in x.main.records if not record.discarded and record.conclusion]
@@ -184,7 +186,7 @@ class Steps:
         if run.record is None:
             branch, body = report_branch(x.number, x.next_run), comments.report_body(x)
         else:
-            branch, body = branch_of(x.number, run.id), comments.posted(Body(0, comments.pull_body(x, run, run.record)))
+            branch, body = branch_of(x.number, run.id), posted(Body(0, comments.pull_body(x, run, run.record)))
         self._once(x, f"pull {branch}", lambda: self.gateway.open_pull(branch=branch, title=title, body=body))
 
     # Training
@@ -322,8 +324,8 @@ class Steps:
         if any(run.folder.text(name) != text for name, text in files.items()):
             files[record_path(run.id)] = to_json(run.record.with_calls(told.calls))
             self._add_commit(x, run, files, f"Plan revised, as {asked.login} asked")
-        mark = comments.reply_mark(asked.comment, asked.ordinal)
-        self._comment(x, Note(asked.thread, mark, comments.revision_body(asked.login, changed)))
+        name = reply_mark(asked.comment, asked.ordinal)
+        self._comment(x, Note(asked.thread, name, comments.revision_body(asked.login, changed)))
 
     def _revised(
         self, x: Experiment, run: Run, record: Record, *, occasion: str, guidance: str, cause: str, tasks: str
@@ -381,8 +383,8 @@ class Steps:
         asked = action.asked
         body = comments.answer_body(x, asked)
         if asked.may and asked.command.name == "report":
-            body += "\n" + comments.mark(comments.bound_mark("report"))
-        self._comment(x, Note(asked.thread, comments.reply_mark(asked.comment, asked.ordinal), body))
+            body += "\n" + mark(bound_mark("report"))
+        self._comment(x, Note(asked.thread, reply_mark(asked.comment, asked.ordinal), body))
 
     # What all of them use
 
@@ -416,7 +418,7 @@ class Steps:
 
     def _comment(self, x: Experiment, note: Note) -> None:
         key = f"comment {note.thread} {note.mark}"
-        self._once(x, key, lambda: self.gateway.comment(note.thread, comments.posted(note)))
+        self._once(x, key, lambda: self.gateway.comment(note.thread, posted(note)))
 
     def _once(self, x: Experiment, key: str, write: Callable[[], None]) -> None:
         """A write that makes something new. GitHub's lists lag, so it is not repeated within a minute."""

@@ -132,7 +132,7 @@ class _Writer(HTMLParser):
 
     def parse_marked_section(self, i: int, report: int = 1) -> int:
         """`<![` begins a comment for a browser; Python 3.11 raises AssertionError at what it does not know there."""
-        return self.parse_bogus_comment(i, report)
+        return self.parse_bogus_comment(i)
 
     # Comments, declarations and processing instructions are hidden, as on GitHub: HTMLParser's own handlers drop them.
 

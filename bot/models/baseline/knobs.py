@@ -55,7 +55,6 @@ KNOBS = (
         "LEARNING_RATE",
         ("3e-4", "1e-3", "2e-3", "3e-3", "5e-3", "1e-2", "1.5e-2", "2e-2", "3e-2"),
         "learning rate at the top of the schedule",
-        "Find the learning rate for so short a training (`LEARNING_RATE`)",
         "in a few hundred steps a small model can take a large learning rate",
         said=("learning rate",),
         stride=2,
