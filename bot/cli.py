@@ -18,7 +18,7 @@ from rich.table import Table
 from bot import __version__
 from bot.demo import IDEA, TITLE, LocalLab, News, Options, Reviewer, Watcher, saved_options
 from bot.errors import TrainwrightError
-from bot.facts import show, show_change
+from bot.facts import first_sentence, show, show_change
 from bot.models.providers import open_model
 from bot.records import Record
 from bot.server import Server, listen_on
@@ -211,7 +211,7 @@ def _table(records: list[Record]) -> Table:
         conclusion, value = record.conclusion, record.value
         table.add_row(
             record.run,
-            record.proposal.change,
+            first_sentence(record.proposal.change),
             show(value) if value is not None else "–",
             show_change(value, conclusion.best_before) if conclusion and value is not None else "–",
             (conclusion.verdict.value if conclusion else "no result") + (", discarded" if record.discarded else ""),

@@ -17,7 +17,16 @@ from bot.experiment import (
     Wait,
     stage,
 )  # fmt: skip
-from bot.facts import attempt_facts, cost_table, runs_table, show, show_change, show_dollars, show_seconds
+from bot.facts import (
+    attempt_facts,
+    cost_table,
+    first_sentence,
+    runs_table,
+    show,
+    show_change,
+    show_dollars,
+    show_seconds,
+)
 from bot.folder import LOG, PLAN, PROGRESS_PLOT, REPORT, TASKS, plot_path
 from bot.lab import PATH as CONFIG
 from bot.markdown import cell
@@ -138,7 +147,7 @@ def stuck(error: Exception) -> str:
 def pull_title(experiment: Experiment, run: Run) -> str:
     if run.record is None:
         return f"Report of experiment #{experiment.number}: {' '.join(experiment.title.split())}"[:250]
-    return f"Run {run.id} of #{experiment.number}: {safe(run.record.proposal.change)}"[:250]
+    return f"Run {run.id} of #{experiment.number}: {safe(first_sentence(run.record.proposal.change, most=100))}"
 
 
 def pull_body(experiment: Experiment, run: Run, record: Record) -> str:

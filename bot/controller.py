@@ -19,7 +19,7 @@ from bot.gateway import App
 from bot.ledger import Ledger
 from bot.load import Loader
 from bot.queue import Key, Queue
-from bot.steps import Steps
+from bot.steps import Hands, perform, post
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +32,7 @@ OVERLAP = timedelta(minutes=2)
 @dataclass(frozen=True)
 class Lab:
     loader: Loader
-    steps: Steps
+    hands: Hands
 
 
 class Controller:
@@ -77,7 +77,7 @@ class Controller:
             self._swept[name] = started
 
     def _changed(self, name: str, since: datetime | None) -> set[int]:
-        gateway = self._lab(name).steps.gateway
+        gateway = self._lab(name).hands.gateway
         if since is None:
             return set(gateway.open_experiments())
         experiments, threads = gateway.changed_since(since - OVERLAP)
@@ -96,7 +96,7 @@ class Controller:
         except Lagging as lagging:
             return lagging.seconds
         except NotFound:
-            self._look_behind(key, lab.steps.gateway.branch_of_thread(key.number))
+            self._look_behind(key, lab.hands.gateway.branch_of_thread(key.number))
             return None
         raise RuntimeError(f"{key} made {MAX_STEPS} steps without coming to a wait.")
 
@@ -110,11 +110,11 @@ class Controller:
         """Say what is to be said, then do the next thing. The wait, when there is nothing else to do."""
         step = decide(x, self._clock())
         for piece in missing(x, step):
-            lab.steps.post(x, piece)
+            post(lab.hands, x, piece)
         if isinstance(step, Wait):
             return step
         try:
-            lab.steps.perform(x, step)
+            perform(lab.hands, x, step)
         except (Declined, ReplyError, DocumentError, SettingsError) as error:
             log.info("%s#%d is stuck: %s", x.lab, x.number, error)
             self._pause(lab, x.number, comments.stuck(error))
@@ -124,15 +124,15 @@ class Controller:
         """With a fresh look: comments may have been posted since the last one."""
         x = self._load(lab, number)
         if PAUSED not in x.labels:
-            lab.steps.post(x, comments.status_note(x, Pause(reason)))
-            lab.steps.perform(x, Pause(reason))
+            post(lab.hands, x, comments.status_note(x, Pause(reason)))
+            perform(lab.hands, x, Pause(reason))
 
     def _give_up(self, key: Key, error: Exception) -> None:
         """Every try failed. Say so on the issue, as far as GitHub lets us."""
         self._pause(self._lab(key.lab), key.number, comments.stuck(error))
 
     def _load(self, lab: Lab, number: int) -> Experiment:
-        calls = self._ledger.calls(lab.steps.gateway.lab, number)
+        calls = self._ledger.calls(lab.hands.gateway.lab, number)
         dollars = sum(call.usage.dollars for call in calls if call.usage.dollars is not None)
         return lab.loader.load(number, dollars=float(dollars))
 
@@ -142,6 +142,6 @@ class Controller:
     def _lab(self, name: str) -> Lab:
         if name not in self._labs:
             gateway = self._app.gateway(name)
-            steps = Steps(gateway, self._ledger, self._asker, self._default_model, self._clock)
-            self._labs[name] = Lab(Loader(gateway), steps)
+            hands = Hands(gateway, self._ledger, self._asker, self._default_model, self._clock)
+            self._labs[name] = Lab(Loader(gateway), hands)
         return self._labs[name]

@@ -1,6 +1,7 @@
 """The numbers of runs as Markdown: the same table and the same facts for people, documents and prompts. Pure."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
@@ -38,6 +39,13 @@ def show_seconds(seconds: float) -> str:
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
+def first_sentence(text: str, *, most: int = 140) -> str:
+    """The first sentence of a text, in one line."""
+    line = " ".join(text.split())
+    first = re.split(r"(?<=[.!?])\s+(?=[A-Z(`])", line, maxsplit=1)[0]
+    return first if len(first) <= most else first[: most - 1].rsplit(" ", 1)[0] + "…"
+
+
 def runs_table(records: Sequence[Record], metric: Metric, *, clean: Callable[[str], str] = str) -> str:
     """All runs: what was tried and what came out. `clean` makes a model's words safe where that matters."""
     head = ("Run", "PR", "Change", f"`{metric.name}`", "Δ to best", "Verdict", "Training", "Cost")
@@ -56,7 +64,7 @@ def _row(record: Record, clean: Callable[[str], str]) -> tuple[str, ...]:
     return (
         record.run,
         f"#{record.pull}" if record.pull else "–",
-        cell(clean(record.proposal.change)),
+        cell(clean(first_sentence(record.proposal.change))),
         show(value) if value is not None else "–",
         show_change(value, conclusion.best_before) if conclusion and value is not None else "–",
         verdict,

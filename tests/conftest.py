@@ -8,7 +8,7 @@ import pytest
 from tests.story import Story
 
 
-@pytest.fixture()
+@pytest.fixture
 def story(tmp_path: Path) -> Iterator[Callable[..., Story]]:
     """Begins stories; each ends with the test."""
     begun: list[Story] = []

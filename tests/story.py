@@ -89,7 +89,8 @@ def trained(loss: float, **words: str) -> str:
 
 
 def repair(train: str) -> str:
-    return f"## Cause\nAn index was out of range.\n\n## Fix\nThe list is long enough now.\n\n## Code\n```python\n{train}\n```\n"
+    words = "## Cause\nAn index was out of range.\n\n## Fix\nThe list is long enough now.\n\n"
+    return f"{words}## Code\n```python\n{train}\n```\n"
 
 
 SUMMARY = "## Summary\n- It ran to its end.\n- The loss went down.\n"
@@ -263,7 +264,8 @@ class Story:
 
     def opened(self, run: str) -> dict[str, Any]:
         """The run's pull request, as soon as there is one."""
-        return self.wait(f"pull request of run {run}", lambda: self.pull(run))
+        found: dict[str, Any] = self.wait(f"pull request of run {run}", lambda: self.pull(run))
+        return found
 
     def concluded(self, run: str) -> dict[str, Any]:
         """The run's pull request with its result said: the check has a conclusion."""
@@ -273,7 +275,8 @@ class Story:
             done = pull and any(c["name"] == CHECK and c["conclusion"] for c in self.ada.checks(pull["head"]["sha"]))
             return pull if done else None
 
-        return self.wait(f"result of run {run}", seen)
+        found: dict[str, Any] = self.wait(f"result of run {run}", seen)
+        return found
 
     def status(self, issue: int = 1) -> str:
         bodies = [c["body"] for c in self.ada.comments(issue) if "trainwright: status" in c["body"]]

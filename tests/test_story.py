@@ -407,4 +407,4 @@ def test_the_stand_in_refuses_what_github_refuses(story: Tell) -> None:
     stranger = tale.person("mallory", role="read")
     with pytest.raises(httpx2.HTTPStatusError):
         stranger.merge(first["number"])
-    assert LAB == first["base"]["repo"]["full_name"]
+    assert first["base"]["repo"]["full_name"] == LAB

@@ -1,6 +1,7 @@
 """One attempt of a workflow run: its jobs and steps one after the other, as children of ours, into one live log."""
 
 import json
+import os
 import shutil
 import sys
 import threading
@@ -283,8 +284,12 @@ class Execution:
         return workspace_of(self._order)
 
     def _say(self, line: str) -> None:
-        with self._order.log.open("a") as log:
-            log.write(line + "\n")
+        """On a line of its own, whatever the step wrote last."""
+        with self._order.log.open("a+b") as log:
+            size = log.seek(0, os.SEEK_END)
+            log.seek(max(size - 1, 0))
+            cut = b"\n" if log.read(1) not in (b"", b"\n") else b""
+            log.write(cut + line.encode() + b"\n")
 
 
 class StepFailed(Exception):  # noqa: N818 (an outcome)

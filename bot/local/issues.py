@@ -50,11 +50,13 @@ class Issues:
     ) -> Issue:
         """Labels and assignees of someone without triage permission are dropped in silence, as on GitHub.
 
-        Not so those of an issue form (`by_form`): they are set whoever fills it in.
+        Not so those of an issue form (`by_form`): whoever fills it in, they are set if they exist.
         """
         with self._store.transaction():
             issue = self.create(repo, actor=actor, title=title, body=body, is_pull=False)
-            if not by_form and not self._may_triage(repo, actor):
+            if by_form:
+                labels = [name for name in labels if self.find_label(repo, name)]
+            elif not self._may_triage(repo, actor):
                 labels = assignees = ()
             wanted = self._existing_labels(repo, actor, labels)
             issue = self._store.save(replace(issue, labels=wanted, assignees=self._people(repo, assignees)))

@@ -255,15 +255,16 @@ class Jobs:
         thread.start()
 
     def _attempt(self, run: WorkflowRun, execution: Execution) -> None:
-        conclusion = "failure"
+        conclusion, reason = "failure", ""
         try:
             conclusion = execution.execute()
-        finally:
-            with self._lock:
-                del self._running[run.id]
-                if not execution.stopped:
-                    self._conclude(run, conclusion)
-                    self._pump()
+        except Exception as error:  # the run must conclude, whatever the workflow brought about
+            reason = f"The runner broke: {type(error).__name__}: {error}"
+        with self._lock:
+            del self._running[run.id]
+            if not execution.stopped:
+                self._conclude(run, conclusion, reason)
+                self._pump()
 
     def _conclude(self, run: WorkflowRun, conclusion: str, reason: str = "") -> None:
         if reason:

@@ -4,6 +4,7 @@ The log of deliveries in the store is its queue: what was not tried before a sto
 """
 
 import ipaddress
+import sqlite3
 import threading
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -32,6 +33,7 @@ class Courier:
         self._store = store
         self.plan = plan
         self._client = httpx2.Client(timeout=TIMEOUT, trust_env=False)
+        self._turn = threading.Lock()
         self._wake = threading.Event()
         self._idle = threading.Event()
         self._stopping = False
@@ -50,9 +52,10 @@ class Courier:
 
     def post(self, delivery: Delivery) -> Delivery:
         """Into the log, and on its way as soon as the transaction around it is committed."""
-        self._idle.clear()
         kept = self._store.add(delivery)
-        self._wake.set()
+        with self._turn:
+            self._idle.clear()
+            self._wake.set()
         return kept
 
     def send(self, delivery: Delivery) -> Delivery:
@@ -66,6 +69,14 @@ class Courier:
         return self._idle.wait(timeout)
 
     def _work(self) -> None:
+        try:
+            self._deliver()
+        except sqlite3.ProgrammingError:
+            # The store was closed while a receiver kept us waiting.
+            if not self._stopping:
+                raise
+
+    def _deliver(self) -> None:
         while not self._stopping:
             self._wake.wait()
             self._wake.clear()
@@ -73,8 +84,9 @@ class Courier:
                 if self._stopping:
                     return
                 self._take(delivery)
-            if not self._wake.is_set():
-                self._idle.set()
+            with self._turn:
+                if not self._wake.is_set():
+                    self._idle.set()
 
     def _take(self, delivery: Delivery) -> None:
         for copy in self.plan(delivery):

@@ -56,7 +56,7 @@ def receiver() -> Iterator[Receiver]:
     receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:  # noqa: N802 (http.server's name)
+        def do_POST(self) -> None:
             names = ("X-GitHub-Event", "X-GitHub-Delivery", "X-Hub-Signature-256", "User-Agent")
             event, guid, signature, agent = (self.headers[name] for name in names)
             body = self.rfile.read(int(self.headers["Content-Length"]))

@@ -106,7 +106,12 @@ def test_a_job_sees_nothing_of_our_environment(world: World) -> None:
 def test_a_rerun_is_the_next_attempt_and_its_artifact_has_another_name(world: World) -> None:
     run = dispatch(world)
     wait_for(world, run)
-    hooks = world.hooks_of(lambda: (world.you.rerun(run), wait_for(world, run)))
+
+    def again() -> None:
+        world.you.rerun(run)
+        wait_for(world, run)
+
+    hooks = world.hooks_of(again)
     told = [hook.payload["action"] for hook in hooks if hook.event == "workflow_run"]
     assert told == ["in_progress", "completed"]
     assert world.local.store.get(WorkflowRun, id=run).run_attempt == 2
@@ -139,6 +144,15 @@ def test_a_group_has_one_in_progress_and_one_that_waits(world: World) -> None:
     assert state(world, third) == ("queued", None)
     (world.local.jobs.work / "go").touch()
     assert (wait_for(world, first), wait_for(world, third)) == ("success", "success")
+
+
+def test_a_step_that_takes_too_long_fails(world: World) -> None:
+    slow = TRAIN.decode().replace("shell: bash", "shell: bash\n        timeout-minutes: 0.005")
+    world.you.edit_file(".github/workflows/slow.yml", slow)
+    world.you.dispatch("slow.yml", pr="4", request="r", command="printf unended; exec sleep 60")
+    run = world.you.runs()[0]["id"]
+    assert wait_for(world, run) == "failure"
+    assert "unended\n##[error]Process completed" in log(world, run)
 
 
 def test_a_dispatch_that_does_not_fit_is_refused(world: World) -> None:

@@ -215,6 +215,13 @@ def test_images_come_from_here_only(url: str) -> None:
     assert image_source(url, Base("/you/lab/")) is None
 
 
+@pytest.mark.parametrize("piece", ["<div\n", "<!--", "<![", "<?", "</a", "<a b='", "[", "![", "*a ", "&#", "> ", "|a"])
+@pytest.mark.parametrize("end", ["", "\n\n<b>x</b>"])
+def test_no_text_takes_long(piece: str, end: str) -> None:
+    """Python's parser would take half a minute over some of these; the suite's time limit would tell."""
+    assert_harmless(shown(piece * (20_000 // len(piece)) + end))
+
+
 def test_a_very_long_text_is_shown_as_it_is() -> None:
     assert shown("<b>" * 200_000).startswith("<pre>&lt;b&gt;")
 

@@ -3,6 +3,7 @@
 import base64
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx2
 import jwt
@@ -269,7 +270,7 @@ def test_contents_and_comparison(world: World) -> None:
 
 def test_check_runs(world: World) -> None:
     lab, head = world.lab, world.lab.get_git_ref("heads/main").object.sha
-    output = {"title": "Training", "summary": "Soon"}
+    output: Any = {"title": "Training", "summary": "Soon"}
     check = lab.create_check_run("trainwright / result", head, status="in_progress", external_id="7", output=output)
     check.edit(conclusion="success", output={"title": "2.31", "summary": "Better"})
     [seen] = lab.get_commit(head).get_check_runs(check_name="trainwright / result")

@@ -12,7 +12,7 @@ from bot.local.rows import Comment, Issue, Label, Token, WorkflowRun
 from bot.local.store import Store
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "github.sqlite3")
     yield store
@@ -60,11 +60,15 @@ def test_a_changed_row_replaces_the_old_one(store: Store) -> None:
 
 
 def test_a_broken_transaction_leaves_nothing(store: Store) -> None:
-    with pytest.raises(RuntimeError), store.transaction():
-        store.add(issue(store))
+    def broken() -> None:
         with store.transaction():
-            store.add(issue(store, 2))
-        raise RuntimeError
+            store.add(issue(store))
+            with store.transaction():
+                store.add(issue(store, 2))
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        broken()
     assert store.all(Issue) == []
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from markdown_it import MarkdownIt
 from markdown_it.common.utils import escapeHtml
@@ -48,7 +49,9 @@ def file_place(repo: str, ref: str, path: str) -> Place:
     return Place(repo=repo, base=base, comment=False)
 
 
+@lru_cache(maxsize=1024)
 def render(text: str, place: Place) -> Markup:
+    """Kept, because a page that is watched asks for the same texts every few seconds."""
     if len(text) > LONGEST:
         return Markup("<pre>{}</pre>").format(text)
     html = str(_PARSERS[place.comment].render(text, {"place": place}))

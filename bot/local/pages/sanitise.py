@@ -67,9 +67,17 @@ class Base:
 
 def sanitise(html: str, base: Base) -> str:
     writer = _Writer(base)
-    writer.feed(html)
+    writer.feed(_without_open_ends(html))
     writer.close()
     return writer.result()
+
+
+def _without_open_ends(html: str) -> str:
+    """Comments and tags that never end are text: over many of them Python's parser takes quadratic time."""
+    for opening, closing in (("<!--", "-->"), ("<", ">")):
+        end = html.rfind(closing) + 1
+        html = html[:end] + html[end:].replace(opening, "&lt;" + opening[1:])
+    return html
 
 
 def link_target(url: str, base: Base) -> str | None:

@@ -1,4 +1,4 @@
-"""The researcher that needs no key, and no language model: it reads the prompts that a language model gets, and answers by rule.
+"""The researcher that needs no key. It is no language model: it reads the same prompts and answers them by rule.
 
 reading.py    what a prompt says
 family.py     the one family of experiments it can do

@@ -1,13 +1,15 @@
 """The summary of a training, and its analysis: every sentence rests on numbers that the prompt shows. Pure."""
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from bot import markdown
 from bot.facts import show
 from bot.models.baseline import words
 from bot.models.baseline.coding import recognised
-from bot.models.baseline.knobs import BY_NAME
+from bot.models.baseline.knobs import BY_NAME, explains
 from bot.models.baseline.moves import (
     BREAKING,
     PATIENCE,
@@ -54,9 +56,8 @@ def _courses(digest: str) -> Iterator[str]:
         if match is None or match[1] in ("metric", "---") or not match[3].strip():
             continue
         first, quarter, half, last_quarter, last = (match[index].strip() for index in range(2, 7))
-        yield (
-            f"`{match[1]}`: {_at(first)}; then {quarter}, {half} and {last_quarter} at the quarters; {_at(last)} at the end"
-        )
+        quarters = f"{quarter}, {half} and {last_quarter}"
+        yield (f"`{match[1]}`: {_at(first)}; {quarters} at the quarters; {_at(last)} at the end")
 
 
 def _at(reading: str) -> str:
@@ -114,9 +115,10 @@ def _result(question: Question) -> _Result:
     figure = question.facts.figure(metric.name) if metric and question.verdict != "failed" else None
     gain = None
     if metric and figure and question.best_before is not None:
-        gain = (question.best_before - figure.value) * (1 if metric.lower else -1)
+        difference = figure.value - question.best_before if question.difference is None else question.difference
+        gain = -difference if metric.lower else difference
     steps = changes(question.change)
-    step = words.listed([f"`{step.name}`: {step.old} → {step.new}" for step in steps]) or "The first version"
+    step = words.listed([f"`{step.name}` {step.old} → {step.new}" for step in steps]) or "The first version"
     if not steps and (question.rows or question.best_before is not None):
         step = f"Run {question.run}"
     return _Result(question, figure, gain, step)
@@ -131,16 +133,17 @@ def _verdict(result: _Result) -> str:
             f"{question.facts.status}{f': {reason}' if reason else ''}."
         )
     if result.gain is None or question.best_before is None:
-        return f"The first result: `{result.name}` is {figure.text}. {_against_ngrams(result)}".strip()
+        against = _against_ngrams(result)
+        return f"The first result: `{result.name}` is {figure.text}{f', {against}' if against else ''}."
     way = "fell" if (result.gain > 0) == bool(question.metric and question.metric.lower) else "rose"
     moved = f"`{result.name}` {way} from {show(question.best_before)} to {figure.text}"
     if result.gain == 0:
         return f"Not confirmed: `{result.name}` is {figure.text}, the same as the best before."
-    part = (
-        f", by {show(abs(result.gain))} ({abs(result.gain / question.best_before):.1%})" if question.best_before else ""
-    )
+    part = f" ({words.percent(abs(result.gain / question.best_before))})" if question.best_before else ""
     confirmed = "Confirmed" if result.gain > 0 else "Not confirmed"
-    return f"{confirmed}: with {result.step}, {moved}{part}."
+    expected = re.search(r"should (fall|rise) by about (\d+\.\d+)", question.expected)
+    rather = f" Expected was that it would {expected[1]} by about {expected[2]}." if expected else ""
+    return f"{confirmed}: with {result.step}, {moved}, by {show(abs(result.gain))}{part}.{rather}"
 
 
 def _against_ngrams(result: _Result) -> str:
@@ -150,10 +153,9 @@ def _against_ngrams(result: _Result) -> str:
         kind = next((kind for kind in _NGRAMS if other.name.startswith(kind)), None)
         if kind and result.figure and other.name.rpartition("_")[2] == result.name.rpartition("_")[2]:
             difference = other.value - result.figure.value
-            parts.append(
-                f"{show(abs(difference))} {'below' if difference > 0 else 'above'} that of the {kind} ({other.text})"
-            )
-    return f"That is {words.listed(parts)}." if parts else ""
+            side = "below" if difference > 0 else "above"
+            parts.append(f"{show(abs(difference))} {side} that of the {kind} ({other.text})")
+    return f"{words.listed(parts)} on the same bytes" if parts else ""
 
 
 def _speed(result: _Result) -> Iterator[str]:
@@ -163,20 +165,37 @@ def _speed(result: _Result) -> Iterator[str]:
     if steps is None or result.figure is None:
         return
     size = f" with {parameters.text} parameters" if parameters else ""
-    yield f"The training made {steps.text} steps{f', {rate.text} a second,' if rate else ''}{size}."
+    yield f"The training made {steps.text} steps{f' ({rate.text} a second)' if rate else ''}{size}."
     leader = words.best_row(result.question)
     before = _steps_of(result.question, leader) if leader else None
-    if leader and before and steps.value > 0:
-        ratio = steps.value / before
-        yield f"Run {leader.run} made {show(before)}: {_compared(ratio)}."
+    if leader and before and 0 < steps.value < math.inf:
+        yield f"Run {leader.run} made {show(before)}: {_compared(steps.value / before, result.question.change)}."
 
 
-def _compared(ratio: float) -> str:
+def _compared(ratio: float, change: str) -> str:
+    """What the number of steps says about the change, or about the machine where the change cannot have done it."""
     if 0.9 <= ratio <= 1.1:
         return "about as many, so the change costs no time per step that could be seen"
-    if ratio < 1:
-        return f"this one saw {1 - ratio:.0%} fewer in the same budget"
-    return f"this one saw {ratio - 1:.0%} more in the same budget"
+    more = (
+        f"{ratio:.1f} times as many"
+        if ratio >= 2
+        else f"{words.percent(abs(ratio - 1))} {'more' if ratio > 1 else 'fewer'}"
+    )
+    if _could_explain(change, faster=ratio > 1):
+        return f"this one saw {more} in the same budget, which is what the change costs or saves, or the machine"
+    return (
+        f"this one saw {more} in the same budget. `{changes(change)[0].name}` cannot have done that: the machine was "
+        f"{'faster' if ratio > 1 else 'slower'} in this run, and so the comparison is not fair"
+    )
+
+
+def _could_explain(change: str, *, faster: bool) -> bool:
+    """A change that nobody can read may have done anything."""
+    steps = changes(change)
+    known = [step for step in steps if step.name in BY_NAME]
+    return len(known) < max(1, len(steps)) or any(
+        explains(BY_NAME[step.name], step.old, step.new, faster=faster) for step in known
+    )
 
 
 def _steps_of(question: Question, row: Row) -> float | None:
@@ -193,12 +212,23 @@ def _learning(result: _Result) -> Iterator[str]:
     if result.figure is None or metric is None or not metric.lower:
         return
     fitted = result.question.facts.figure(f"train_{result.name.rpartition('_')[2]}")
-    if fitted:
+    if fitted and math.isfinite(fitted.value):
         gap = result.figure.value - fitted.value
-        more = "more" if gap >= 0 else "less"
-        yield f"On held-out bytes it needs {show(abs(gap))} bits {more} than on those it trained on last (`{fitted.name}` {fitted.text})."
+        side = "above" if gap >= 0 else "below"
+        meaning = _meaning(gap, fitted.value)
+        yield f"`{result.name}` lies {show(abs(gap))} {side} `{fitted.name}` ({fitted.text}){meaning}."
     loss = next((course for course in result.question.facts.courses if "loss" in course.name), None)
     yield from _end_of(loss) if loss else ()
+
+
+def _meaning(gap: float, fitted: float) -> str:
+    """A rule of thumb, said with its numbers: a gap below a twentieth is no overfitting."""
+    if fitted <= 0:
+        return ""
+    part = gap / fitted
+    if part < 0.05:
+        return f": {words.percent(part)}, so the training is too short rather than the data too few" if gap >= 0 else ""
+    return f": {words.percent(part)}, so the model fits what it trained on better than what it did not see"
 
 
 def _end_of(loss: Course) -> Iterator[str]:
@@ -210,7 +240,7 @@ def _end_of(loss: Course) -> Iterator[str]:
         return
     falling = was - is_ > _FALLING * was
     state = "was still falling" if falling else "had stopped falling"
-    yield f"The loss {state} over the last quarter: {before} at step {step}, {last} at step {last_step} (single batches)."
+    yield f"The loss of single batches {state} at the end: {before} at step {step}, {last} at step {last_step}."
 
 
 def _caveat(result: _Result) -> str:
@@ -223,8 +253,8 @@ def _caveat(result: _Result) -> str:
         else ""
     )
     return (
-        f"This is one training with one seed: how much of the difference of {show(abs(result.gain))} is chance, the numbers "
-        f"do not say{small}."
+        f"This is one training with one seed: how much of the difference of {show(abs(result.gain))} is chance, these "
+        f"numbers do not tell{small}."
     )
 
 
@@ -234,14 +264,16 @@ def _findings(result: _Result) -> Iterator[str]:
         yield f"{result.step} gave no result: {question.facts.status}. {question.facts.reason}"
         return
     if question.best_before is None or result.gain is None:
-        yield f"{result.step} reaches `{result.name}` {figure.text}."
-        if against := _against_ngrams(result):
-            yield against
+        against = _against_ngrams(result)
+        yield f"{result.step} reaches `{result.name}` {figure.text}{f': {against}' if against else ''}."
     else:
         verdict = "improved" if result.verdict == "improved" else "no gain"
-        yield f"{result.step}: `{result.name}` {show(question.best_before)} → {figure.text} ({_signed(result)}), {verdict}."
-    yield from list(_speed(result))[:1]
-    yield from _learning(result)
+        moved = f"{show(question.best_before)} → {figure.text} ({_signed(result)})"
+        yield f"{result.step}: `{result.name}` {moved}, {verdict}."
+    if speed := list(_speed(result)):
+        yield " ".join(speed)
+    if result.gain is None:
+        yield from list(_learning(result))[:1]
 
 
 def _signed(result: _Result) -> str:
@@ -254,10 +286,13 @@ def _recommendation(result: _Result) -> str:
     if result.verdict == "improved" and result.gain is None:
         return "merge: it is the first result, from which every later run is measured."
     if result.verdict == "improved":
-        return f"merge: `{result.name}` is better than the best before by {show(result.gain or 0.0)}."
+        return f"merge: the value of `{result.name}` is better than the best before by {show(result.gain or 0.0)}."
     if result.figure is None:
         return f"close: without a value of `{result.name}` there is nothing to keep."
-    return f"close: `{result.name}` {result.figure.text} is no better than the best before; the finding is kept without the code."
+    return (
+        f"close: a `{result.name}` of {result.figure.text} is no better than the best before; the finding is kept, "
+        "without the code."
+    )
 
 
 # What comes next
@@ -330,7 +365,7 @@ def _is_done(task: str, result: _Result, state: State) -> bool:
     names = in_task(task)
     this = {change.name for change in changes(result.question.change)}
     if not names:
-        return task == FIRST_TASK and result.figure is not None
+        return markdown.same(task, FIRST_TASK) and result.figure is not None
     if not this & set(names):
         return False
     left = {move.name for move in options(state)}
@@ -344,7 +379,7 @@ def _follow_up(move: Move) -> str:
     words_of = {
         "FURTHER": f"Take `{move.name}` further than {move.old}",
         "OTHER_WAY": f"Take `{move.name}` the other way from {move.old}",
-        "BETWEEN": f"Try `{move.name}` between the values that were tried, near {move.new}",
+        "BETWEEN": f"Try `{move.name}` {move.new}, between values that were tried",
     }
     return words_of.get(move.ground.name, f"Try other values of `{move.name}` than {move.old}")
 
@@ -363,7 +398,7 @@ def _ahead(result: _Result, state: State | None) -> str:
     if move is None:
         return "complete: no change is left that I could try one at a time."
     budget = ", though the budget has no run left for it" if question.runs_left == 0 else ""
-    return f"continue: `{move.name}` {move.old} → {move.new}{budget}; {_worth(move)}."
+    return f"continue: next `{move.name}` {move.old} → {move.new}{budget}; {_worth(move)}."
 
 
 def _worth(move: Move) -> str:

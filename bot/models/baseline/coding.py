@@ -107,9 +107,9 @@ def _first(question: Question) -> str:
         ),
         (
             "Change",
-            f"The first version: {present['DEPTH']} blocks of {words.code(present['MIXER'])} mixer and MLP, `WIDTH` "
-            f"{present['WIDTH']}, `CONTEXT` {present['CONTEXT']}, `BATCH` {present['BATCH']}, AdamW with `LEARNING_RATE` "
-            f"{present['LEARNING_RATE']}. It is plain on purpose: every later run changes one setting of it. Bigrams and "
+            f"The first version: {present['DEPTH']} blocks of convolution and MLP, `WIDTH` {present['WIDTH']}, "
+            f"`CONTEXT` {present['CONTEXT']}, `BATCH` {present['BATCH']}, AdamW with `LEARNING_RATE` "
+            f"{present['LEARNING_RATE']}. It is plain: every later run changes one setting of it. Byte bigrams and "
             "trigrams are scored on the same held-out bytes.",
         ),
         ("Tasks", _tasks(question, None)),
@@ -175,7 +175,9 @@ def _expected(question: Question, state: State, move: Move) -> str:
         return "A value of `val_bpb` at all; how high is unknown."
     knob = BY_NAME.get(move.name)
     if move.ground is Ground.FURTHER and move.run:
-        return f"`val_bpb` should fall by about {move.promise:.3f}, half of what run {move.run} gained with the step before."
+        return (
+            f"`val_bpb` should fall by about {move.promise:.3f}: half of what run {move.run} gained by the step before."
+        )
     hoped = hope(knob, move.old, move.new, seconds=state.seconds) if knob else None
     if hoped is None:
         return "Unknown: `val_bpb` should fall, but nothing measured so far says by how much."
@@ -239,8 +241,8 @@ def repair(question: Question) -> str:
         if found and name:
             return _mended(question, name, present[name], _halved(name, present[name]), found[0])
     return words.declined(
-        f"I am `baseline`, no language model: I know how to mend only a training that ran out of memory or whose loss was "
-        f"lost. This one broke otherwise: {question.reason[:300]} {family.HOW_TO_CONFIGURE}"
+        "I am `baseline`, no language model: I know how to mend only a training that ran out of memory or whose loss "
+        f"was lost. This one broke otherwise: {question.reason[:300]} {family.HOW_TO_CONFIGURE}"
     )
 
 

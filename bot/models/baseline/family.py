@@ -1,4 +1,4 @@
-"""The one family of experiments that baseline can do, and how it tells from an idea's words whether it is asked for it."""
+"""The one family of experiments that baseline can do, and how it tells from an idea's words that it is meant. Pure."""
 
 import re
 
@@ -13,7 +13,7 @@ HOW_TO_CONFIGURE = (
 
 _NEEDED = (
     (
-        r"\b(byte|character|char)s?[- ]?(level )?(language )?model|\bbyte[- ]level\b.*\blanguage model",
+        r"\b(byte|character|char)s?[- ]?(level )?(language )?model|\bbyte[- ]level\b.{0,200}\blanguage model",
         "a byte-level language model",
     ),
     (r"\bstandard library|\bstdlib\b|\bpython('s)?( own)? source", "the source of Python's standard library as data"),
@@ -30,15 +30,18 @@ _ELSEWHERE = re.compile(
 )
 _DENIED = re.compile(r"\b(?:no|not|without|neither|instead of|rather than)(?: an?| any| the)? [\w-]+", re.IGNORECASE)
 
+_FORBIDS = re.compile(r"\b(?:do not|don't|never|must not|instead)\b", re.IGNORECASE)
+
 
 def outside(title: str, idea: str) -> str:
     """Why an idea is not of this family, as a sentence; nothing when it is."""
     visible = re.sub(r"<!--.*?(-->|\Z)", " ", f"{title}\n{idea}"[:_MAX_IDEA], flags=re.DOTALL)
-    text = _DENIED.sub(" ", " ".join(visible.split()))
-    missing = [what for pattern, what in _NEEDED if not re.search(pattern, text, re.IGNORECASE)]
+    text = " ".join(visible.split())
+    wanted = " ".join(sentence for sentence in re.split(r"(?<=[.!?]) ", text) if not _FORBIDS.search(sentence))
+    missing = [what for pattern, what in _NEEDED if not re.search(pattern, wanted, re.IGNORECASE)]
     if missing:
         return f"The idea does not ask for {_listed(missing)}."
-    other = _ELSEWHERE.search(text)
+    other = _ELSEWHERE.search(_DENIED.sub(" ", text))
     if other:
         return f"The idea speaks of “{other[0]}”, which the family does not have."
     metric = _metric(idea)
@@ -49,7 +52,8 @@ def outside(title: str, idea: str) -> str:
 
 def cannot(why: str) -> str:
     """The reason below `## Cannot`."""
-    return f"{why} I am `baseline`, no language model: by rule I search one family of experiments, {NAME}. {HOW_TO_CONFIGURE}"
+    me = f"I am `baseline`, no language model: by rule I search one family of experiments, {NAME}."
+    return f"{why} {me} {HOW_TO_CONFIGURE}"
 
 
 def _metric(idea: str) -> str:

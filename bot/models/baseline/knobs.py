@@ -49,6 +49,7 @@ KNOBS = (
         "a table look-up costs little per step, and what it knows need not be learnt by the layers above",
         said=("n-gram embedding", "ngram embedding", "n-gram order", "n-gram table"),
         stride=2,
+        sized=True,
         known={"()": 2.249, "(2, 3)": 1.941, "(2, 3, 4)": 1.905},
     ),
     Knob(
@@ -67,6 +68,7 @@ KNOBS = (
         "a smaller batch gives more steps in the same time, a larger one gives less noisy ones",
         said=("batch size", "batch"),
         sized=True,
+        known={"8": 2.176, "16": 2.249, "32": 2.317},
     ),
     Knob(
         "MIXER",
@@ -76,6 +78,7 @@ KNOBS = (
         said=("mixer", "attention", "gru"),
         ordered=False,
         sized=True,
+        known={'"conv"': 2.249, '"attention"': 3.233},
     ),
     Knob(
         "WIDTH",
@@ -84,6 +87,7 @@ KNOBS = (
         "more parameters learn more from each byte, but fewer bytes are seen in the same time",
         said=("width", "wider"),
         sized=True,
+        known={"64": 2.249, "96": 2.313, "128": 2.475},
     ),
     Knob(
         "DEPTH",
@@ -92,6 +96,7 @@ KNOBS = (
         "more blocks see further and cost more per step",
         said=("depth", "deeper", "number of blocks", "number of layers"),
         sized=True,
+        known={"1": 2.281, "2": 2.249, "3": 2.309},
     ),
     Knob(
         "CONTEXT",
@@ -109,6 +114,7 @@ KNOBS = (
         said=("kernel",),
         sized=True,
         needs={"MIXER": '"conv"'},
+        known={"4": 2.249, "8": 2.288},
     ),
     Knob(
         "TABLE",
@@ -134,6 +140,8 @@ KNOBS = (
         "a squared ReLU often learns faster than GELU in short trainings",
         said=("activation",),
         ordered=False,
+        sized=True,
+        known={'"gelu"': 2.249, '"relu2"': 2.226},
     ),
     Knob(
         "EXPANSION",
@@ -142,6 +150,7 @@ KNOBS = (
         "most of the parameters of a block, and of the time of a step, are in its MLP",
         said=("mlp",),
         sized=True,
+        known={"2": 2.233, "4": 2.249},
     ),
     Knob(
         "BETA2",
@@ -164,6 +173,14 @@ TASKS = (
     "Tune schedule and optimizer (`DECAY`, `BETA2`)",
 )
 BY_NAME = {knob.name: knob for knob in KNOBS}
+
+
+def explains(knob: Knob, old: str, new: str, *, faster: bool) -> bool:
+    """Whether this change can have made the steps of a training cheaper (`faster`) or dearer."""
+    places = [next((i for i, rung in enumerate(knob.values) if same(rung, value)), -1) for value in (old, new)]
+    if not knob.sized or not knob.ordered or -1 in places:
+        return knob.sized
+    return (places[1] < places[0]) == faster
 
 
 def hope(knob: Knob, old: str, new: str, *, seconds: float) -> float | None:

@@ -13,7 +13,7 @@ from bot.models.baseline.knobs import BY_NAME, KNOBS, UNHOPEFUL, Knob, hope
 from bot.models.baseline.reading import Row
 from bot.models.baseline.script import changes, literal, same
 
-PATIENCE = 8  # results in a row without gain, after which the search is over
+PATIENCE = 10  # results in a row without gain, after which the search is over
 UNKNOWN = 0.01  # bits per byte that a step with nothing known about it is taken to promise
 FINER = 0.004  # the same for a value between two that have been tried
 REPEATED_MENDS = 6
@@ -121,7 +121,8 @@ def after(state: State, trial: Trial) -> State:
     settings = dict(state.settings)
     if trial.verdict == "improved":
         settings[trial.name] = trial.new
-    return State(settings, (*state.trials, trial), "", state.open, state.seconds)
+    broken = state.broken if trial.verdict == "failed" else ""
+    return State(settings, (*state.trials, trial), broken, state.open, state.seconds)
 
 
 def options(state: State) -> list[Move]:
@@ -167,34 +168,33 @@ def _mends(state: State) -> Iterator[Move]:
 
 
 def _of(knob: Knob, state: State) -> Iterator[Move]:
-    """The open moves on one knob, at most one each way."""
+    """The open moves on one knob: of an ordered one at most one each way."""
     old = state.settings.get(knob.name)
     closed = state.open is not None and knob.name not in state.open
     if old is None or closed or not knob.applies(state.settings):
         return
-    for new, ground in _alternatives(knob, state, old) if not knob.ordered else _steps(knob, state, old):
-        yield _move(knob, state, old, new, ground)
-
-
-def _alternatives(knob: Knob, state: State, old: str) -> Iterator[tuple[str, Ground]]:
+    if knob.ordered:
+        ladder = _ladder(knob, old)
+        here = _index(ladder, old)
+        for beyond in (ladder[here + 1 :], ladder[:here][::-1]):
+            yield from _step(knob, state, old, beyond)
+        return
     for value in knob.values:
         if not same(value, old) and not _tried(state, knob.name, value):
-            yield value, Ground.NEW
+            yield _move(knob, state, old, value, Ground.NEW)
 
 
-def _steps(knob: Knob, state: State, old: str) -> Iterator[tuple[str, Ground]]:
-    """The next value up and the next value down, short of those that were tried without gain."""
-    ladder = _ladder(knob, old)
-    here = _index(ladder, old)
-    for way in (1, -1):
-        beyond = ladder[here + 1 :] if way > 0 else ladder[:here][::-1]
-        free = _until(state, knob.name, beyond)
-        if not free:
-            continue
-        if len(free) < len(beyond):
-            yield free[len(free) // 2], Ground.BETWEEN
-            continue
-        yield _stride(knob, state, old, free), _ground(state, knob.name, old, up=way > 0, ladder=ladder)
+def _step(knob: Knob, state: State, old: str, beyond: Sequence[str]) -> Iterator[Move]:
+    """The next step one way, short of the first value that was tried without gain."""
+    tried = next((index for index, value in enumerate(beyond) if _tried(state, knob.name, value)), len(beyond))
+    free = beyond[:tried]
+    if not free:
+        return
+    if tried == len(beyond):
+        yield _move(knob, state, old, _stride(knob, state, old, free), _ground(state, knob.name, old))
+        return
+    hoped = hope(knob, old, beyond[tried], seconds=state.seconds) or 0.0
+    yield Move(knob.name, old, free[len(free) // 2], Ground.BETWEEN, max(FINER, hoped / 4))
 
 
 def _stride(knob: Knob, state: State, old: str, free: Sequence[str]) -> str:
@@ -204,35 +204,19 @@ def _stride(knob: Knob, state: State, old: str, free: Sequence[str]) -> str:
     return free[hopes.index(best_hope)] if best_hope > 0 else free[min(knob.stride, len(free)) - 1]
 
 
-def _until(state: State, name: str, values: Sequence[str]) -> list[str]:
-    """The values up to the first one that was tried."""
-    free: list[str] = []
-    for value in values:
-        if _tried(state, name, value):
-            break
-        free.append(value)
-    return free
-
-
-def _ground(state: State, name: str, old: str, *, up: bool, ladder: Sequence[str]) -> Ground:
+def _ground(state: State, name: str, old: str) -> Ground:
     last = next((trial for trial in reversed(state.trials) if trial.name == name), None)
     if last is None:
         return Ground.NEW
-    if same(last.new, old) and last.verdict == "improved":
-        return Ground.FURTHER
-    return Ground.OTHER_WAY
+    return Ground.FURTHER if same(last.new, old) and last.verdict == "improved" else Ground.OTHER_WAY
 
 
 def _move(knob: Knob, state: State, old: str, new: str, ground: Ground) -> Move:
-    """The promise is what was measured for this family, else half of what the last step gained, else next to nothing."""
-    gained = next(
-        (t for t in reversed(state.trials) if t.name == knob.name and t.gain and t.gain > 0 and same(t.new, old)), None
-    )
+    """The promise is half of what the last step gained, or what was known beforehand, or next to nothing."""
     hoped = hope(knob, old, new, seconds=state.seconds)
-    if ground is Ground.BETWEEN:
-        return Move(knob.name, old, new, ground, max(FINER, (hoped or 0.0) / 2))
-    if ground is Ground.FURTHER and gained and gained.gain:
-        return Move(knob.name, old, new, ground, max(gained.gain / 2, hoped or 0.0), gained.run)
+    gained = next((t for t in reversed(state.trials) if t.name == knob.name and same(t.new, old)), None)
+    if ground is Ground.FURTHER and gained and gained.gain and gained.gain > 0:
+        return Move(knob.name, old, new, ground, gained.gain / 2, gained.run)
     if hoped is not None:
         known = Ground.KNOWN if ground is Ground.NEW else ground
         return Move(knob.name, old, new, known, max(hoped, UNHOPEFUL))

@@ -1,6 +1,7 @@
 """The plan, and its revision. Pure."""
 
 import re
+from pathlib import Path
 
 from bot import markdown
 from bot.models.baseline import family, words
@@ -15,6 +16,7 @@ from bot.models.baseline.wishes import read as read_wishes
 FIRST_TASK = "Measure the first version, and byte n-grams on the same held-out bytes"
 _HEADINGS = ("What changed", "Plan", "Tasks", words.CANNOT)
 _REVISED = "Revision"
+_PLAN = Path(__file__).with_name("plan.md")
 
 
 def plan(question: Question) -> str:
@@ -29,40 +31,18 @@ def plan(question: Question) -> str:
 
 
 def _plan(question: Question) -> str:
-    duration = words.duration(question.seconds)
-    present = settings(template())
-    parts = [
-        "### Goal",
-        f"How low can `{family.METRIC}`, the bits per byte on held-out files, go in one training of {duration} on this "
-        "machine, and which choices of architecture and training matter most at this budget?",
-        "### Data and split",
-        "The data are all `.py` files of the standard library of the Python that trains, without its tests. About 5 % of "
-        "the files are held out by a hash of their path; no byte of them is trained on. The score is that of 256 fixed "
-        "pieces of 1,024 held-out bytes, the same in every run. Byte bigrams and trigrams, counted on all training bytes, "
-        "are scored on the same pieces: they are what the model has to beat.",
-        "### First version",
-        f"{present['DEPTH']} residual blocks, each a causal convolution over {present['KERNEL']} bytes and an MLP, with "
-        f"`WIDTH` {present['WIDTH']}; sequences of {present['CONTEXT']} bytes, {present['BATCH']} a step; AdamW with a "
-        f"learning rate of {present['LEARNING_RATE']}, warmed up and then lowered over the time that is left. It is plain, "
-        "and meant as the point from which single changes are measured.",
-        "### Order of work",
-        "One setting is changed at a time, from the best code so far. What improves is kept and followed by the next step "
-        "the same way; what does not is answered by a step the other way, or by a value between. A training that is too "
-        "slow or diverges is followed by a cheaper or gentler one. The order, by what a step is thought to be worth:",
-        "\n".join(f"{number}. {line}" for number, line in enumerate(_order(question), start=1)),
-        "### Success",
-        "The first version beats the trigram. A run improves when its value is below the best before it, by plain "
-        f"comparison. The work is complete when no step is left, or when {PATIENCE} results in a row brought no gain.",
-        "### What may go wrong",
-        "Each setting is trained once, with one seed, so small differences may be chance. The budget is time: on a machine "
-        "that does other work as well, a run makes fewer steps and looks worse than it is. One change at a time cannot see "
-        "what two changes would do together.",
-        "### Who wrote this",
-        f"`baseline`, which is no language model. Of the idea it read only that it asks for {family.NAME}; anything else "
-        f"in it, constraints included, it cannot follow, except through TASKS.md and `/revise-plan`, by the names of "
-        f"settings such as `WIDTH`. {family.HOW_TO_CONFIGURE}",
-    ]
-    return "\n\n".join(parts)
+    """plan.md, which is written to be read, with its numbers."""
+    order = "\n".join(f"{number}. {line}" for number, line in enumerate(_order(question), start=1))
+    values = {
+        "metric": family.METRIC,
+        "duration": words.duration(question.seconds),
+        "tuned": TUNED_SECONDS,
+        "patience": PATIENCE,
+        "family": family.NAME,
+        "configure": family.HOW_TO_CONFIGURE,
+        "order": order,
+    }
+    return _PLAN.read_text(encoding="utf-8").format_map(settings(template()) | values)
 
 
 def _order(question: Question) -> list[str]:
@@ -80,10 +60,7 @@ def _order(question: Question) -> list[str]:
 def _known(name: str) -> str:
     """What is known of the knob beforehand, in one parenthesis."""
     known = BY_NAME[name].known
-    if len(known) < 2:
-        return ""
-    values = words.listed([f"{value} {bpb:.2f}" for value, bpb in known.items()])
-    return f" (alone, in {TUNED_SECONDS} s on two CPU cores, when this family was tuned: {values})"
+    return f" ({'; '.join(f'{value}: {bpb:.2f}' for value, bpb in known.items())})" if len(known) > 1 else ""
 
 
 def _boxes(tasks: list[tuple[str, bool]]) -> str:
@@ -94,7 +71,7 @@ def _boxes(tasks: list[tuple[str, bool]]) -> str:
 
 
 def revise(question: Question) -> str:
-    """The plan as it is, the tasks in the order of what they promise now; settings that guidance names go first or out."""
+    """The plan as it is; the tasks by what they promise now, but what guidance names goes first, or out."""
     wishes = read_wishes(question.guidance)
     tasks = _tasks(question, wishes)
     said = _changed(question, wishes)
@@ -142,9 +119,10 @@ def _changed(question: Question, wishes: Wishes) -> list[str]:
     if wishes.unread:
         quoted = words.listed([f"“{_short(sentence)}”" for sentence in wishes.unread[:4]])
         said.append(f"I could not follow {quoted}: I am no language model and read only the names of settings.")
-    leading = options(search(question))[:1]
-    order = "The open tasks are ordered by what they promise after the runs so far"
-    said.append(f"{order}, `{leading[0].name}` before all others." if leading else f"{order}.")
+    leading = next((m for m in options(search(question)) if m.name not in wishes.dropped), None)
+    others = "other " if wishes.values or wishes.first else ""
+    order = f"The {others}open tasks are ordered by what they promise after the runs so far"
+    said.append(f"{order}, `{leading.name}` before the rest." if leading else f"{order}.")
     return said
 
 
@@ -154,7 +132,7 @@ def _short(sentence: str) -> str:
 
 
 def _revised_plan(question: Question, said: list[str]) -> str:
-    """The plan without its title, its metric (which the bot writes) and the last revision; other headings of it stay."""
+    """The plan less its title, its metric (which the bot writes) and the last revision; the rest stays as it is."""
     text = question.plan or _plan(question)
     for title in (_REVISED, "Primary metric"):
         found = markdown.section(text, title)

@@ -120,9 +120,11 @@ class Question:
     feedback: str = ""
     hypothesis: str = ""
     change: str = ""
+    expected: str = ""
     facts: Facts = Facts()
     verdict: str = ""
     best_before: float | None = None
+    difference: float | None = None
     runs_left: int | None = None
     digest: str = ""
     reason: str = ""
@@ -206,9 +208,11 @@ class _Page:
             feedback=_data(self._find(self._known, "Feedback of").block),
             hypothesis=self._line(self._task.text, r"Hypothesis: (.*)"),
             change=self._line(self._task.text, r"(?:Change|- Run \w+, which changed): (.*)"),
+            expected=self._line(self._task.text, r"Expected: (.*)"),
             facts=self._facts(),
             verdict=self._measured(r"is better\): (improved|no gain|failed)"),
             best_before=number(self._measured(rf"against ({NUMBER}), the best before")),
+            difference=number(self._measured(rf"the best before[:;,]? \(?({NUMBER})")),
             runs_left=_count(self._measured(r"Runs left in the budget after this one: (\d+)")),
             digest=self._find(self._asked, "Digest").block,
             reason=self._line(self._task.text, r"(?:The training broke|The experiment ends): (.*)"),

@@ -25,15 +25,16 @@ def _answer(question: Question) -> str:
     leader = words.best_row(question)
     asked = f"The question was: {question.title.rstrip('.')}{'' if question.title.endswith('?') else '.'}"
     if leader is None or leader.value is None:
-        return f"{asked} There is no answer: none of the {words.plural(len(question.rows), 'run')} gave a value that was kept."
+        runs = words.plural(len(question.rows), "run")
+        return f"{asked} There is no answer: of {runs} none gave a value that was kept."
     name = question.metric.name if question.metric else "the metric"
     parts = [asked, f"The best value of `{name}` is {show(leader.value)}, in run {leader.run}."]
     first = next(row for row in question.rows if row.value is not None)
     if first.run != leader.run and first.value:
         difference = abs(first.value - leader.value)
         parts.append(
-            f"Run {first.run}, the first with a result, had {words.value_of(first)}; the difference is {show(difference)} "
-            f"({difference / abs(first.value):.1%})."
+            f"Run {first.run}, the first with a result, had {words.value_of(first)}: a difference of "
+            f"{show(difference)} ({words.percent(difference / abs(first.value))})."
         )
     largest = max(_gained(question), key=_gain, default=None)
     if largest:
@@ -91,13 +92,14 @@ def _delta(row: Row) -> str:
 
 def _limits(question: Question) -> str:
     results = sum(row.value is not None for row in question.rows)
+    time = f" for {words.duration(question.seconds)}" if question.seconds else ""
     parts = [
-        f"{words.plural(len(question.rows), 'run')}, {results} of them with a value, each trained once"
-        f"{f' for {words.duration(question.seconds)}' if question.seconds else ''}: what of a difference is chance was not "
-        "measured.",
-        f"Machine: {question.machine}. The budget is time, so another machine, or this one under load, gives other numbers.",
-        "The settings were changed one at a time, each upon what had been kept before: what two changes do together, or in "
-        "another order, is not known.",
+        f"{words.plural(len(question.rows), 'run')}, {results} of them with a value, each trained once{time}: what of a "
+        "difference is chance was not measured.",
+        f"Machine: {question.machine}. The budget is time, so another machine, or this one under load, gives other "
+        "numbers.",
+        "The settings were changed one at a time, each upon what had been kept before: what two changes do together, "
+        "or in another order, is not known.",
         "This report and the search were made by `baseline`, by rule; it is no language model and draws no conclusion "
         "beyond the numbers of the runs.",
     ]
@@ -111,8 +113,11 @@ def _next_steps(question: Question) -> list[str]:
     steps = []
     if any(row.value is not None for row in question.rows):
         steps.append("Train the best run again with other seeds, to learn how large a difference chance makes.")
-    for move in options(search(question))[:2] if _is_ours(question) else []:
-        steps.append(f"Try `{move.name}` {move.old} → {move.new}: of what was not tried it comes next.")
+    left = {move.name: move for move in reversed(options(search(question)))} if _is_ours(question) else {}
+    moves = sorted(left.values(), key=lambda move: -move.promise)[:3]
+    if moves:
+        named = words.listed([f"`{move.name}` {move.old} → {move.new}" for move in moves])
+        steps.append(f"Go on with the search: of what was not tried {named} would come next.")
     steps.append(
         "Give the best run several times the training time, and see whether the same settings are still the best."
     )

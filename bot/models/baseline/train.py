@@ -13,8 +13,9 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from runner import harness
 from torch import Tensor, nn
+
+from runner import harness
 
 # data
 CONTEXT = 128  # bytes per training sequence; has to divide 1024

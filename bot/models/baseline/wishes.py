@@ -72,4 +72,4 @@ def with_name(tasks: Iterable[str], names: Collection[str]) -> list[str]:
 
 def _sentences(text: str) -> list[str]:
     parts = re.split(r"(?<=[.;!?])\s+|\n+|,\s+(?=(?:but|then|and)\s)", text)
-    return [part.strip(" -*•\t.;") for part in parts if re.search(r"\w", part)][:_MOST]
+    return [part.strip(" -*•\t.;!?") for part in parts if re.search(r"\w", part)][:_MOST]

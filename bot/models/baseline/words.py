@@ -1,5 +1,6 @@
 """Phrases that several answers share, and the Markdown that answers are made of. Pure."""
 
+import re
 from collections.abc import Sequence
 
 from bot import markdown
@@ -12,12 +13,17 @@ CANNOT = "Cannot"
 
 def reply(*parts: tuple[str, str]) -> str:
     """The answer with its headings. Where foreign text in it would hide one of them, it says so instead."""
-    text = "\n\n".join(f"## {title}\n\n{body.strip()}" for title, body in parts) + "\n"
+    text = "\n\n".join(f"## {title}\n\n{_lines(title, body)}" for title, body in parts) + "\n"
     titles = [title for title, _ in parts]
     found = [section.title for section in markdown.sections(text) if section.title in (*titles, CANNOT)]
     if found != titles:
         return f"## {CANNOT}\n\n{cannot('The text that this answer has to repeat hides its headings.')}\n"
     return text
+
+
+def _lines(title: str, body: str) -> str:
+    """Foreign text may have line ends that Markdown does not take for any. Code is left as it is."""
+    return body.strip() if title == "Code" else re.sub(r"[\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029]", " ", body).strip()
 
 
 def declined(why: str) -> str:
@@ -44,6 +50,10 @@ def code(text: str) -> str:
 
 def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", MINUS)
+
+
+def percent(part: float) -> str:
+    return f"{100 * part:.2g} %" if abs(part) < 0.1 else f"{100 * part:.0f} %"
 
 
 def duration(seconds: float) -> str:
