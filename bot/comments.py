@@ -218,6 +218,11 @@ def summary_note(pull: int, record: Record, conclusion: Conclusion) -> Note:
     return Note(pull, f"summary {record.run} {conclusion.attempt}", body)
 
 
+def sentence(text: str) -> str:
+    """A reason, which models begin in lower case after a colon, as a sentence of its own."""
+    return safe(text[:1].upper() + text[1:])
+
+
 def _facts(attempt: Attempt | None, record: Record, conclusion: Conclusion) -> str:
     return attempt_facts(attempt, record.metric, conclusion.curves) if attempt else ""
 
@@ -231,8 +236,8 @@ def analysis_note(experiment: Experiment, run: Run, record: Record, conclusion: 
     if analysis.findings:
         parts.append("**Key findings**\n" + "\n".join(f"- {safe(finding)}" for finding in analysis.findings))
     parts.append(
-        f"**Recommendation: {analysis.recommendation.value}.** {safe(analysis.recommended_because)}\n"
-        f"**Next: {analysis.next.value}.** {safe(analysis.next_because)}"
+        f"**Recommendation: {analysis.recommendation.value}.** {sentence(analysis.recommended_because)}\n"
+        f"**Next: {analysis.next.value}.** {sentence(analysis.next_because)}"
     )
     return Note(run.pull.number, f"analysis {record.run} {conclusion.attempt}", "\n\n".join(parts))
 

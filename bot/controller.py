@@ -14,7 +14,7 @@ from bot.asking import Asker
 from bot.desired import missing
 from bot.errors import Declined, DocumentError, Lagging, NotFound, ReplyError, SettingsError, TrainwrightError
 from bot.events import Event, experiment_of
-from bot.experiment import PAUSED, Experiment, Pause, Wait, decide
+from bot.experiment import EXPERIMENT, PAUSED, Experiment, Pause, Wait, decide
 from bot.gateway import App
 from bot.ledger import Ledger
 from bot.load import Loader
@@ -23,6 +23,10 @@ from bot.steps import Hands, perform, post
 
 log = logging.getLogger(__name__)
 
+LABELS = {
+    EXPERIMENT: "An idea for Trainwright to work on",
+    PAUSED: "Trainwright waits: take this label off to go on",
+}
 MAX_STEPS = 40
 """More steps than any way through an experiment has between two waits: a loop that does not end is an error."""
 OVERLAP = timedelta(minutes=2)
@@ -79,6 +83,7 @@ class Controller:
     def _changed(self, name: str, since: datetime | None) -> set[int]:
         gateway = self._lab(name).hands.gateway
         if since is None:
+            gateway.create_labels(LABELS)
             return set(gateway.open_experiments())
         experiments, threads = gateway.changed_since(since - OVERLAP)
         return experiments | threads

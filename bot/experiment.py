@@ -180,17 +180,13 @@ class Experiment:
 
     @property
     def records(self) -> tuple[Record, ...]:
-        """Every run that is known, each as the newest place that has it tells it."""
+        """Every run that is known, each as the place tells it that knows most: an open run its own branch, a closed
+        one whoever knows that it was discarded or what came out."""
         known = {record.run: record for record in self.main.records}
         for run in self.runs:
             for record in run.folder.records:
                 old = known.get(record.run)
-                if (
-                    old is None
-                    or (record.conclusion and not old.conclusion)
-                    or record.run == run.id
-                    or record.discarded
-                ):
+                if old is None or _knows(record) > _knows(old) or (run.open and record.run == run.id):
                     known[record.run] = record
         return tuple(by_run(known.values()))
 
@@ -218,6 +214,10 @@ class Experiment:
         """What this run has to beat: the best of the merged runs before it."""
         merged = {record.run for record in self.main.records}
         return best((r for r in self.records if r.run != run and r.run in merged and r.metric == metric), metric)
+
+
+def _knows(record: Record) -> tuple[bool, bool]:
+    return record.discarded is not None, record.conclusion is not None
 
 
 # What the bot can do next, in the order of an experiment's life.

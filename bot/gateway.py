@@ -322,7 +322,12 @@ class Gateway:
             raise
 
     def open_pull(self, *, branch: str, title: str, body: str) -> None:
-        self._post("/pulls", head=branch, base=self.main, title=title, body=body)
+        """One that is open for this branch already is left as it is."""
+        try:
+            self._post("/pulls", head=branch, base=self.main, title=title, body=body)
+        except Refused as error:
+            if "already exists" not in str(error):
+                raise
 
     def edit_pull(self, number: int, *, body: str) -> None:
         self._patch(f"/pulls/{number}", body=body)
@@ -342,6 +347,14 @@ class Gateway:
     def remove_label(self, number: int, label: str) -> None:
         with suppress(NotFound):  # it is off, which is what was wanted
             self._call("DELETE", f"/issues/{number}/labels/{quote(label)}")
+
+    def create_labels(self, labels: Mapping[str, str]) -> None:
+        """Labels that an issue form names are only set when they exist. One or two requests each."""
+        for name, description in labels.items():
+            try:
+                self._get(f"/labels/{quote(name)}")
+            except NotFound:
+                self._post("/labels", name=name, description=description)
 
     def close_issue(self, number: int) -> None:
         self._patch(f"/issues/{number}", state="closed", state_reason="completed")

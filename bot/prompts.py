@@ -301,7 +301,7 @@ class _Reader:
 
     def choice(self, title: str, choices: Sequence[str]) -> tuple[str, str]:
         """`merge: because …` → (merge, because …)"""
-        match = re.match(r"\W*(\w+)\W*(.*)", self.line(title))
+        match = re.match(r"\W*(\w+)[*_`]*\s*[:.,–—-]*\s*(.*)", self.line(title))
         word = match[1].lower() if match else ""
         if self._parts.get(title) and word not in choices:
             options = ", ".join(f"`{choice}`" for choice in choices)

@@ -114,7 +114,7 @@ READERS = (
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(text=HOSTILE, code=st.one_of(st.just(template()), st.text()))
 def test_whatever_strangers_write_it_answers_or_declines(text: str, code: str) -> None:
     declined, complaints = list[str](), list[str]()
@@ -130,7 +130,7 @@ def test_whatever_strangers_write_it_answers_or_declines(text: str, code: str) -
     assert complaints == []
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text())
 def test_any_text_is_no_reason_to_fail(text: str) -> None:
     for prompt in (text, f"# Your task: the analysis of run 2\n{text}", f"# Your task: the code of run 2\n{text}"):

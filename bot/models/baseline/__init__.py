@@ -6,11 +6,13 @@ knobs.py      the settings that may be varied, and what is known of them
 script.py     the constants of a train.py
 moves.py      the search
 wishes.py     what it can follow of people's words
-planning.py coding.py analysing.py reporting.py words.py    its answers
-train.py      the script that it writes: data, never imported
+planning.py coding.py summarizing.py analysing.py reporting.py    its answers
+ahead.py      what an analysis makes of a run for the work ahead
+words.py      what its sentences share
+plan.md, train.py    the plan and the script that it writes: data, never imported
 """
 
-from bot.models.baseline import analysing, coding, family, planning, reporting, words
+from bot.models.baseline import analysing, coding, family, planning, reporting, summarizing, words
 from bot.models.baseline.reading import Kind, Question, read
 from bot.models.model import Prompt, Reply
 
@@ -18,7 +20,7 @@ ANSWERS = {
     Kind.PLAN: planning.plan,
     Kind.CODE: coding.write,
     Kind.REPAIR: coding.repair,
-    Kind.SUMMARY: analysing.summarize,
+    Kind.SUMMARY: summarizing.summarize,
     Kind.ANALYSIS: analysing.analyze,
     Kind.REVISION: planning.revise,
     Kind.REPORT: reporting.report,

@@ -1,85 +1,23 @@
-"""The summary of a training, and its analysis: every sentence rests on numbers that the prompt shows. Pure."""
+"""The analysis of a run: every sentence rests on numbers that the prompt shows. Pure."""
 
 import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from bot import markdown
 from bot.facts import show
 from bot.models.baseline import words
-from bot.models.baseline.coding import recognised
+from bot.models.baseline.ahead import look
 from bot.models.baseline.knobs import BY_NAME, explains
-from bot.models.baseline.moves import (
-    BREAKING,
-    PATIENCE,
-    Move,
-    State,
-    Trial,
-    after,
-    best,
-    exhausted,
-    kept_settings,
-    options,
-    state_of,
-)
-from bot.models.baseline.planning import FIRST_TASK
 from bot.models.baseline.reading import Course, Figure, Question, Row, number
-from bot.models.baseline.script import changes, settings, template
-from bot.models.baseline.wishes import ASKED, in_task, open_knobs
+from bot.models.baseline.script import changes
 
 _NGRAMS = ("unigram", "bigram", "trigram", "fourgram", "ngram", "baseline")
 _FALLING = 0.01  # part of a loss by which it has to fall over the last quarter to count as falling
-_MOST = 10  # bullets of a summary
-_ROW = re.compile(
-    r"\| ([\w./@% -]+?) \| ([^|]*)\| ([^|]*)\| ([^|]*)\| ([^|]*)\| ([^|]*)\| ([^|]*)\| ([^|]*)\| [^|]* \|"
-)
-
-
-# The summary
-
-
-def summarize(question: Question) -> str:
-    facts = question.facts
-    lines = [f"Outcome: {facts.status or 'not told'}. {facts.reason}", f"Time: {facts.time or 'not told'}"]
-    lines += [f"Error: {facts.error}"] if facts.error else []
-    figures = [f"`{figure.name}` {figure.text}" for figure in facts.figures]
-    lines += [f"Final metrics: {', '.join(figures)}"] if figures else ["No final metrics."]
-    lines += list(_courses(question.digest))[:3]
-    lines += list(_notable(question.digest))
-    return words.reply(("Summary", words.bullets(lines[:_MOST])))
-
-
-def _courses(digest: str) -> Iterator[str]:
-    """Metrics that were logged more than once, from the digest's table."""
-    for match in map(_ROW.match, digest.split("\n")):
-        if match is None or match[1] in ("metric", "---") or not match[3].strip():
-            continue
-        first, quarter, half, last_quarter, last = (match[index].strip() for index in range(2, 7))
-        quarters = f"{quarter}, {half} and {last_quarter}"
-        yield (f"`{match[1]}`: {_at(first)}; {quarters} at the quarters; {_at(last)} at the end")
-
-
-def _at(reading: str) -> str:
-    value, _, step = reading.partition(" @ ")
-    return f"{value} at step {step}" if step else value
-
-
-def _notable(digest: str) -> Iterator[str]:
-    """The first lines of the digest's sections of warnings and errors, in backticks: they are the log's own words."""
-    for title in ("Error", "Errors in passing", "Warnings"):
-        found = re.search(rf"^## {title}\n+```\w*\n(.*?)^```", digest, re.MULTILINE | re.DOTALL)
-        if found:
-            lines = found[1].strip().split("\n")
-            line = lines[-1] if title == "Error" else lines[0]
-            yield f"{title}: {words.code(line[:200])}"
-
-
-# The analysis
 
 
 @dataclass(frozen=True)
-class _Result:
+class Result:
     """The run in numbers: its value, the best before, and what is better in which direction."""
 
     question: Question
@@ -98,19 +36,18 @@ class _Result:
 
 def analyze(question: Question) -> str:
     result = _result(question)
-    state = _state_after(result)
-    ahead = _ahead(result, state)
+    ahead = look(question, gain=result.gain)
     paragraphs = [_verdict(result), " ".join([*_speed(result), *_learning(result)]), _caveat(result)]
     return words.reply(
         ("Analysis", "\n\n".join(filter(None, paragraphs))),
         ("Key findings", words.bullets(list(_findings(result))[:5])),
-        ("Tasks", words.bullets(_task_changes(result, state) or ["none"])),
+        ("Tasks", words.bullets(ahead.tasks or ["none"])),
         ("Recommendation", _recommendation(result)),
-        ("Next", ahead),
+        ("Next", ahead.next),
     )
 
 
-def _result(question: Question) -> _Result:
+def _result(question: Question) -> Result:
     metric = question.metric
     figure = question.facts.figure(metric.name) if metric and question.verdict != "failed" else None
     gain = None
@@ -121,10 +58,10 @@ def _result(question: Question) -> _Result:
     step = words.listed([f"`{step.name}` {step.old} → {step.new}" for step in steps]) or "The first version"
     if not steps and (question.rows or question.best_before is not None):
         step = f"Run {question.run}"
-    return _Result(question, figure, gain, step)
+    return Result(question, figure, gain, step)
 
 
-def _verdict(result: _Result) -> str:
+def _verdict(result: Result) -> str:
     question, figure = result.question, result.figure
     if figure is None:
         reason = question.facts.reason.rstrip(".")
@@ -146,7 +83,7 @@ def _verdict(result: _Result) -> str:
     return f"{confirmed}: with {result.step}, {moved}, by {show(abs(result.gain))}{part}.{rather}"
 
 
-def _against_ngrams(result: _Result) -> str:
+def _against_ngrams(result: Result) -> str:
     """How the value compares with the n-grams that train.py reported on the same bytes."""
     parts = []
     for other in result.question.facts.figures:
@@ -158,7 +95,7 @@ def _against_ngrams(result: _Result) -> str:
     return f"{words.listed(parts)} on the same bytes" if parts else ""
 
 
-def _speed(result: _Result) -> Iterator[str]:
+def _speed(result: Result) -> Iterator[str]:
     """Steps and parameters, beside those of the best run before, as far as the findings tell them."""
     facts = result.question.facts
     steps, rate, parameters = (facts.figure(name) for name in ("steps", "steps_per_second", "parameters"))
@@ -206,7 +143,7 @@ def _steps_of(question: Question, row: Row) -> float | None:
     return None
 
 
-def _learning(result: _Result) -> Iterator[str]:
+def _learning(result: Result) -> Iterator[str]:
     """Over- or underfitting and the end of the loss, as far as they were reported."""
     metric = result.question.metric
     if result.figure is None or metric is None or not metric.lower:
@@ -243,7 +180,7 @@ def _end_of(loss: Course) -> Iterator[str]:
     yield f"The loss of single batches {state} at the end: {before} at step {step}, {last} at step {last_step}."
 
 
-def _caveat(result: _Result) -> str:
+def _caveat(result: Result) -> str:
     if result.gain is None:
         return ""
     gains = [abs(row.delta) for row in result.question.rows if row.delta]
@@ -258,7 +195,7 @@ def _caveat(result: _Result) -> str:
     )
 
 
-def _findings(result: _Result) -> Iterator[str]:
+def _findings(result: Result) -> Iterator[str]:
     question, figure = result.question, result.figure
     if figure is None:
         yield f"{result.step} gave no result: {question.facts.status}. {question.facts.reason}"
@@ -276,13 +213,13 @@ def _findings(result: _Result) -> Iterator[str]:
         yield from list(_learning(result))[:1]
 
 
-def _signed(result: _Result) -> str:
+def _signed(result: Result) -> str:
     assert result.gain is not None
     lower = result.question.metric is None or result.question.metric.lower
     return words.signed(-result.gain if lower else result.gain)
 
 
-def _recommendation(result: _Result) -> str:
+def _recommendation(result: Result) -> str:
     if result.verdict == "improved" and result.gain is None:
         return "merge: it is the first result, from which every later run is measured."
     if result.verdict == "improved":
@@ -293,119 +230,3 @@ def _recommendation(result: _Result) -> str:
         f"close: a `{result.name}` of {result.figure.text} is no better than the best before; the finding is kept, "
         "without the code."
     )
-
-
-# What comes next
-
-
-def _state_after(result: _Result) -> State | None:
-    """The search as it will stand when the recommendation is followed; None when the code is not of the family."""
-    question = result.question
-    whole = "" if question.code.startswith("--- main/") else question.code
-    if whole and not recognised(whole):
-        return None
-    if whole:
-        present = settings(whole)
-        steps = state_of(question.rows, present, present).trials
-        broken = question.facts.status if question.verdict == "failed" else ""
-        state = State(present, steps, broken)
-    else:
-        present = kept_settings(question.rows, settings(template()))
-        state = state_of(question.rows, present, present)
-    trial = _trial(result)
-    if trial and not whole:
-        state = after(state, trial)
-    elif trial:
-        state = State(state.settings, (*state.trials, trial), state.broken)
-    return State(state.settings, state.trials, state.broken, _open_after(result, state), question.seconds)
-
-
-def _trial(result: _Result) -> Trial | None:
-    steps = changes(result.question.change)
-    if len({step.name for step in steps}) != 1:
-        return None
-    improved = result.verdict == "improved"
-    question = result.question
-    return Trial(
-        question.run,
-        steps[0].name,
-        steps[0].old,
-        steps[0].new,
-        result.verdict,
-        question.facts.status,
-        result.gain,
-        improved,
-    )
-
-
-def _open_after(result: _Result, state: State) -> frozenset[str] | None:
-    """What TASKS.md leaves open, with the setting of this run: whether to go on with it is for the search to say."""
-    found = open_knobs((item.text, bool(item.done)) for item in result.question.tasks)
-    if found is None:
-        return None
-    return found | {change.name for change in changes(result.question.change)}
-
-
-def _task_changes(result: _Result, state: State | None) -> list[str]:
-    """A task is done once all its settings were tried, and what is left to try of them becomes a task of its own."""
-    if state is None:
-        return []
-    open_ = [item.text for item in result.question.tasks if not item.done]
-    done = [task for task in open_ if _is_done(task, result, state)]
-    still = {name for task in open_ if task not in done for name in in_task(task)}
-    moves: dict[str, Move] = {}
-    for move in options(state) if not state.broken else []:
-        moves.setdefault(move.name, move)
-    names = [name for task in done for name in in_task(task)]
-    added = [_follow_up(moves[name]) for name in dict.fromkeys(names) if name in moves and name not in still]
-    return [*(f"done: {task}" for task in done), *(f"add: {task}" for task in added)]
-
-
-def _is_done(task: str, result: _Result, state: State) -> bool:
-    names = in_task(task)
-    this = {change.name for change in changes(result.question.change)}
-    if not names:
-        return markdown.same(task, FIRST_TASK) and result.figure is not None
-    if not this & set(names):
-        return False
-    left = {move.name for move in options(state)}
-    tried = {trial.name for trial in state.trials}
-    return all(
-        name not in left or (name in tried and (BY_NAME[name].ordered or task.startswith(ASKED))) for name in names
-    )
-
-
-def _follow_up(move: Move) -> str:
-    words_of = {
-        "FURTHER": f"Take `{move.name}` further than {move.old}",
-        "OTHER_WAY": f"Take `{move.name}` the other way from {move.old}",
-        "BETWEEN": f"Try `{move.name}` {move.new}, between values that were tried",
-    }
-    return words_of.get(move.ground.name, f"Try other values of `{move.name}` than {move.old}")
-
-
-def _ahead(result: _Result, state: State | None) -> str:
-    question = result.question
-    this = Row(question.run, question.change, None, None, question.verdict, question.facts.status, False)
-    if state is None:
-        return "continue: with the next open task of TASKS.md; this code has none of the settings that I know."
-    if exhausted([*question.rows, this]):
-        return f"complete: the last {PATIENCE} results brought no gain."
-    move = best(state)
-    if move is None and state.broken:
-        more = "" if state.broken in BREAKING else ", and for such a failure I know no change of a setting"
-        return f"blocked: the code gives no result ({state.broken}){more}."
-    if move is None:
-        return "complete: no change is left that I could try one at a time."
-    budget = ", though the budget has no run left for it" if question.runs_left == 0 else ""
-    return f"continue: next `{move.name}` {move.old} → {move.new}{budget}; {_worth(move)}."
-
-
-def _worth(move: Move) -> str:
-    if move.run:
-        return f"half of what run {move.run} gained would be {move.promise:.3f}"
-    if move.ground.name == "MEND":
-        return "it mends the training that gave no result"
-    if move.ground.name == "KNOWN" and move.promise > 0.01:
-        return f"of what is left it promised most when the family was tuned ({move.promise:.2f})"
-    return "of what is left it comes next"

@@ -8,7 +8,7 @@ from bot.models.baseline import family, words
 from bot.models.baseline.knobs import BY_NAME, KNOBS, TUNED_SECONDS, hope
 from bot.models.baseline.moves import Ground, Move, State, Trial, best, kept_settings, state_of
 from bot.models.baseline.reading import Kind, Question
-from bot.models.baseline.script import changes, same, settings, template, wanted, with_settings
+from bot.models.baseline.script import changes, defaults, same, settings, template, wanted, with_settings
 from bot.models.baseline.wishes import ASKED, in_task, open_knobs, with_name
 
 _RECOGNISED = 3  # settings that a train.py has to have to count as one of the family
@@ -50,7 +50,7 @@ def recognised(code: str) -> bool:
 
 def search(question: Question) -> State:
     """Where the search stands before the next run."""
-    default = settings(template())
+    default = defaults()
     present = settings(question.code) if question.code else None
     if present is None and question.kind is not Kind.CODE and any(not row.discarded for row in question.rows):
         present = kept_settings(question.rows, default)
@@ -92,7 +92,7 @@ def _no_move(state: State) -> str:
 
 
 def _first(question: Question) -> str:
-    present = settings(template())
+    present = defaults()
     duration = words.duration(question.seconds)
     expected = "`val_bpb` below that of byte trigrams on the same bytes; how far below is unknown at this budget."
     if question.seconds == TUNED_SECONDS:
@@ -120,7 +120,7 @@ def _first(question: Question) -> str:
 
 def _tuned_start() -> float:
     learning_rate = BY_NAME["LEARNING_RATE"]
-    start = settings(template())["LEARNING_RATE"]
+    start = defaults()["LEARNING_RATE"]
     return next(bpb for value, bpb in learning_rate.known.items() if same(value, start))
 
 

@@ -9,7 +9,7 @@ from bot.models.baseline.coding import search
 from bot.models.baseline.knobs import BY_NAME, TASKS, TUNED_SECONDS
 from bot.models.baseline.moves import PATIENCE, State, options
 from bot.models.baseline.reading import Question
-from bot.models.baseline.script import settings, template
+from bot.models.baseline.script import defaults
 from bot.models.baseline.wishes import ASKED, Wishes, in_task
 from bot.models.baseline.wishes import read as read_wishes
 
@@ -42,11 +42,11 @@ def _plan(question: Question) -> str:
         "configure": family.HOW_TO_CONFIGURE,
         "order": order,
     }
-    return _PLAN.read_text(encoding="utf-8").format_map(settings(template()) | values)
+    return _PLAN.read_text(encoding="utf-8").format_map({**defaults(), **values})
 
 
 def _order(question: Question) -> list[str]:
-    state = State(settings(template()), seconds=question.seconds)
+    state = State(defaults(), seconds=question.seconds)
     first: dict[str, float] = {}
     for move in options(state):
         first.setdefault(move.name, move.promise)

@@ -37,6 +37,12 @@ def template() -> str:
     return _TEMPLATE.read_text(encoding="utf-8")
 
 
+@cache
+def defaults() -> Mapping[str, str]:
+    """The settings of the template."""
+    return settings(template())
+
+
 def settings(code: str) -> dict[str, str]:
     """The constants of a script and their literals; none when it does not parse."""
     return {name: constant.value for name, constant in _constants(code).items()}
