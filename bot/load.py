@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from bot import commands
-from bot.errors import ArtifactError, DocumentError, LabConfigError, NotFound
+from bot.errors import ArtifactError, DocumentError, LabConfigError, Moved, NotFound
 from bot.events import branch_of, report_branch
 from bot.experiment import (
     EXPERIMENT,
@@ -52,6 +52,7 @@ class Loader:
         config, config_error = self._config(base)
         main = self._folder(base, number, title=issue.title)
         runs = self._runs(number, main, since=timeline[0].at if timeline else EVER)
+        self._check_main(base, main, runs)
         comments = self._gateway.comments(number)
         threads = {
             number: comments,
@@ -84,6 +85,13 @@ class Loader:
             dollars=dollars,
         )
         return replace(found, report=self._report(number, found.next_run))
+
+    def _check_main(self, base: str, main: Folder, runs: Sequence[Run]) -> None:
+        """A run merged while we looked is on main by now, and the next one must not start from the main before it."""
+        on_main = {record.run for record in main.records}
+        unseen = any(run.pull and run.pull.merged and run.id not in on_main for run in runs)
+        if unseen and self._gateway.head(self._gateway.main) != base:
+            raise Moved(f"`{self._gateway.main}` has moved.")
 
     def _config(self, base: str) -> tuple[LabConfig, str]:
         entry = self._gateway.tree(base).get(PATH)

@@ -49,9 +49,14 @@ HOSTILE = st.one_of(
 
 def record(run: str, text: str, *, value: float | None = 2.0, discarded: bool = False) -> Record:
     attempt = Attempt(
-        workflow_run=int(run), run_attempt=1, inputs="i", status="ok" if value else "timeout", reason=text, seconds=20.0,
+        workflow_run=int(run),
+        run_attempt=1,
+        inputs="i",
+        status="ok" if value else "timeout",
+        reason=text,
+        seconds=20.0,
         metrics={"val_bpb": value} if value else {},
-    )  # fmt: skip
+    )
     outcome = Outcome(
         attempt=attempt.key,
         verdict=Verdict.IMPROVED if value else Verdict.FAILED,

@@ -8,6 +8,7 @@ from bot.models.baseline.knobs import BY_NAME
 from bot.models.baseline.moves import (
     BREAKING,
     PATIENCE,
+    Ground,
     Move,
     State,
     Trial,
@@ -115,11 +116,11 @@ def _is_done(task: str, question: Question, state: State) -> bool:
 
 def _follow_up(move: Move) -> str:
     words_of = {
-        "FURTHER": f"Take `{move.name}` further than {move.old}",
-        "OTHER_WAY": f"Take `{move.name}` the other way from {move.old}",
-        "BETWEEN": f"Try `{move.name}` {move.new}, between values that were tried",
+        Ground.FURTHER: f"Take `{move.name}` further than {move.old}",
+        Ground.OTHER_WAY: f"Take `{move.name}` the other way from {move.old}",
+        Ground.BETWEEN: f"Try `{move.name}` {move.new}, between values that were tried",
     }
-    return words_of.get(move.ground.name, f"Try other values of `{move.name}` than {move.old}")
+    return words_of.get(move.ground, f"Try other values of `{move.name}` than {move.old}")
 
 
 def _next(question: Question, state: State | None) -> str:
@@ -141,8 +142,8 @@ def _next(question: Question, state: State | None) -> str:
 def _worth(move: Move) -> str:
     if move.run:
         return f"half of what run {move.run} gained would be {move.promise:.3f}"
-    if move.ground.name == "MEND":
+    if move.ground is Ground.MEND:
         return "it mends the training that gave no result"
-    if move.ground.name == "KNOWN" and move.promise > 0.01:
+    if move.ground is Ground.KNOWN and move.promise > 0.01:
         return f"of what is left it promised most when the family was tuned ({move.promise:.2f})"
     return "of what is left it comes next"

@@ -93,9 +93,9 @@ def _delta(row: Row) -> str:
 def _limits(question: Question) -> str:
     results = sum(row.value is not None for row in question.rows)
     time = f" for {words.duration(question.seconds)}" if question.seconds else ""
+    runs = words.plural(len(question.rows), "run")
     parts = [
-        f"{words.plural(len(question.rows), 'run')}, {results} of them with a value, each trained once{time}: what of a "
-        "difference is chance was not measured.",
+        f"{runs}, {results} with a value, each trained once{time}: what of a difference is chance was not measured.",
         f"Machine: {question.machine}. The budget is time, so another machine, or this one under load, gives other "
         "numbers.",
         "The settings were changed one at a time, each upon what had been kept before: what two changes do together, "

@@ -10,7 +10,8 @@ from pathlib import Path
 MAX_CODE = 200_000
 _TEMPLATE = Path(__file__).with_name("train.py")
 _NAME = r"[A-Z][A-Z0-9_]+"
-_LITERAL = r"""\([^()\n]{0,200}\)|"[^"\n]{0,80}"|'[^'\n]{0,80}'|[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?|True|False|None"""
+_NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
+_LITERAL = rf"""\([^()\n]{{0,200}}\)|"[^"\n]{{0,80}}"|'[^'\n]{{0,80}}'|{_NUMBER}|True|False|None"""
 _CHANGE = re.compile(rf"`?\b({_NAME})`?:? (?:from )?`?({_LITERAL})`? ?(?:→|->) ?`?({_LITERAL})")
 _SET = re.compile(rf"`?\b({_NAME})`? ?(?:=|:) ?`?({_LITERAL})(?!`? ?(?:→|->))")
 
