@@ -6,7 +6,7 @@ There is no mark for "done": each piece is looked for, so a piece that a crash l
 from collections.abc import Iterator, Sequence
 
 from bot.comments import analysis_note, check_run, pull_body, repair_note, status_note, summary_note, superseded_notes
-from bot.experiment import PAUSED, Action, Comment, Experiment, Pause, Run, Wait
+from bot.experiment import EXPERIMENT, PAUSED, Action, Comment, Experiment, Pause, Run, Wait
 from bot.pieces import Body, CheckRun, Note, Piece, Seen, find_note, fingerprint, mark
 
 
@@ -17,8 +17,10 @@ def missing(experiment: Experiment, step: Action) -> list[Piece]:
 
 def pieces(experiment: Experiment, step: Action) -> Iterator[Piece]:
     """The status comment is brought up to date when the bot is about to wait; before, it only has to exist."""
-    yield Seen()
     has_status = any(comment.ours and mark("status") in comment.body for comment in experiment.comments)
+    if not has_status and not _is_ours(experiment):
+        return
+    yield Seen()
     if not has_status:
         yield status_note(experiment, step)
     for run in experiment.runs:
@@ -27,6 +29,12 @@ def pieces(experiment: Experiment, step: Action) -> Iterator[Piece]:
         return  # paused by the bot itself: the status comment has the cause
     if has_status and isinstance(step, Wait | Pause):
         yield status_note(experiment, step)
+
+
+def _is_ours(experiment: Experiment) -> bool:
+    """Any other issue is left alone, and so is one that was labelled by somebody who may not."""
+    authority = experiment.authority
+    return experiment.open and EXPERIMENT in experiment.labels and authority is not None and authority.may
 
 
 def _run_pieces(experiment: Experiment, run: Run) -> Iterator[Piece]:

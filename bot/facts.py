@@ -12,12 +12,14 @@ MINUS = "\u2212"
 
 
 def show(value: float) -> str:
-    """A number with four decimals, or four significant digits where that says more."""
+    """A number with four decimals; fewer for large ones, and significant digits for very small and very large ones."""
     if not math.isfinite(value):
         return str(value)
     if value == int(value) and abs(value) < 1e15:
         return f"{int(value):,}"
-    return f"{value:.4f}" if 1e-2 <= abs(value) < 1e4 else f"{value:.4g}"
+    if not 1e-2 <= abs(value) < 1e4:
+        return f"{value:.4g}"
+    return f"{value:.{4 if abs(value) < 10 else 3 if abs(value) < 100 else 2}f}"
 
 
 def show_change(value: float, before: float | None) -> str:

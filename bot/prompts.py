@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from bot import markdown, shipped
 from bot.errors import Declined, ReplyError
-from bot.facts import attempt_facts, machine, runs_table, show
+from bot.facts import attempt_facts, machine, runs_table, show, show_change
 from bot.folder import CODE, PLAN, TASKS, Folder
 from bot.models.model import Prompt, Reply, Role
 from bot.records import Analysis, Attempt, Metric, Next, Outcome, Proposal, Recommendation, Record, TaskChanges
@@ -207,7 +207,8 @@ def _comparison(outcome: Outcome) -> str:
         return ""
     if outcome.best_before is None:
         return " (the first result; nothing to compare it with)"
-    return f" ({show(outcome.value)} against {show(outcome.best_before)}, the best before)"
+    change = show_change(outcome.value, outcome.best_before)
+    return f" ({show(outcome.value)} against {show(outcome.best_before)}, the best before: {change})"
 
 
 def _difference(before: str, after: str) -> str:

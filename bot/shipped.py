@@ -5,7 +5,7 @@ In a checkout they lie where people look for them, at the top of the repository;
 
 from pathlib import Path
 
-_PACKAGED = Path(__file__).parent / "shipped"
+_PACKAGED = Path(__file__).parent / "_shipped"
 _CHECKOUT = Path(__file__).parent.parent
 
 WORKFLOW = ".github/workflows/train.yml"

@@ -237,9 +237,20 @@ def test_without_write_permission_the_label_comes_off(story: Tell) -> None:
     issue = stranger.open_issue("Free GPU", "Mine some coins.", labels=("experiment",))["number"]
     tale.wait("refusal", lambda: "mallory has no write permission" in tale.said(issue))
     tale.wait("label off", lambda: "experiment" not in tale.labels(issue))
+    assert "planning" not in tale.said(issue).lower()
     assert tale.script.prompts == []
     tale.ada.label(issue, "experiment")
     tale.opened("1")
+
+
+def test_an_ordinary_issue_is_left_alone(story: Tell) -> None:
+    tale = story()
+    issue = tale.ada.open_issue("The door squeaks", "/help me")["number"]
+    tale.ada.comment(issue, "And the window.")
+    tale.begin()
+    tale.opened("1")
+    assert tale.said(issue) == ""
+    assert tale.ada.issue(issue)["reactions"]["eyes"] == 0
 
 
 def twice_and_in_disorder() -> Callable[[Delivery], Iterable[Delivery]]:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from bot.asking import Asker, Told
+from bot.desired import thread
 from bot.errors import Lagging
 from bot.experiment import Experiment, Run
 from bot.folder import IDEA, Folder
@@ -13,7 +14,7 @@ from bot.gateway import Gateway
 from bot.ledger import Ledger, Slot
 from bot.models.model import Prompt
 from bot.outcome import bars
-from bot.pieces import Note, posted
+from bot.pieces import Note, find_note, posted
 from bot.plots import draw_progress
 from bot.prompts import Context
 from bot.records import Attempt, Metric, Record
@@ -64,8 +65,10 @@ class Hands:
         self.gateway.move_branch(run.pull.branch, sha)
 
     def comment(self, x: Experiment, note: Note) -> None:
-        key = f"comment {note.thread} {note.mark}"
-        self.once(x, key, lambda: self.gateway.comment(note.thread, posted(note)))
+        """A comment that is there already, by its mark, is not posted again."""
+        if find_note(thread(x, note.thread), note) is None:
+            key = f"comment {note.thread} {note.mark}"
+            self.once(x, key, lambda: self.gateway.comment(note.thread, posted(note)))
 
     def once(self, x: Experiment, key: str, write: Callable[[], None]) -> None:
         """A write that makes something new. GitHub's lists lag, so it is not repeated within a minute."""
