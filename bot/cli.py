@@ -25,6 +25,7 @@ from bot.server import Server, listen_on
 from bot.settings import read_settings
 
 LOOK_EVERY = 0.5
+PLAIN_LINE_EVERY = 5.0
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -160,35 +161,46 @@ def _title(idea: Path) -> str:
 
 def _watch(lab: LocalLab, experiment: int, console: Console, *, review: bool) -> str:
     """Show progress until the experiment is done or paused; the status comment when it is paused."""
-    watcher, started = Watcher(lab, experiment), time.monotonic()
-    spinner = Spinner("dots", text="planning")
-    with Live(spinner, console=console, refresh_per_second=8, transient=True) if console.is_terminal else _nothing():
+    watcher, progress = Watcher(lab, experiment), Progress(console)
+    with progress:
         while True:
             news = watcher.news()
-            for line in news.events:
-                console.print(
-                    f"{_clock(time.monotonic() - started)}  {line}", soft_wrap=True, highlight=False, markup=False
-                )
-            spinner.update(text=_live_line(news, review=review))
+            progress.show(news)
             if news.done or (news.paused and not review):
-                return "" if news.done else news.paused
+                return news.paused
             time.sleep(LOOK_EVERY)
 
 
-@contextmanager
-def _nothing() -> Iterator[None]:
-    yield
+class Progress:
+    """Events as lines; what goes on now as a line that moves, or every few seconds where there is no terminal."""
 
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started = self._told = time.monotonic()
+        self._spinner = Spinner("dots", text="planning")
+        self._live = Live(self._spinner, console=console, refresh_per_second=8, transient=True)
 
-def _live_line(news: News, *, review: bool) -> str:
-    if news.paused:
-        return "paused: see the issue"
-    waiting = "waiting for your review, in the browser" if review else "writing"
-    return news.live.partition("trainwright:")[2].strip() or news.live or waiting
+    def __enter__(self) -> "Progress":
+        if self._console.is_terminal:
+            self._live.start()
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
 
-def _clock(seconds: float) -> str:
-    return f"{int(seconds) // 60:02d}:{int(seconds) % 60:02d}"
+    def show(self, news: News) -> None:
+        for event in news.events:
+            self._line(event)
+        now = "paused: see the issue" if news.paused else news.live
+        self._spinner.update(text=now)
+        if not self._console.is_terminal and time.monotonic() >= self._told + PLAIN_LINE_EVERY:
+            self._line(now)
+
+    def _line(self, text: str) -> None:
+        self._told = time.monotonic()
+        seconds = int(self._told - self._started)
+        line = f"{seconds // 60:02d}:{seconds % 60:02d}  {text}"
+        self._console.print(line, soft_wrap=True, highlight=False, markup=False)
 
 
 def _tell_result(lab: LocalLab, experiment: int, console: Console, paused: str) -> None:

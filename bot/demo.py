@@ -1,6 +1,7 @@
 """A whole lab on one machine: the stand-in for GitHub, the bot, and the user `you`. No account, no key, no network."""
 
 import json
+import re
 import secrets
 import subprocess
 import threading
@@ -13,6 +14,7 @@ import yaml
 
 from bot import shipped
 from bot.comments import CHECK
+from bot.events import parse_request
 from bot.folder import LOG, REPORT, ROOT, is_folder_of
 from bot.lab import PATH as CONFIG
 from bot.local.people import Person
@@ -201,7 +203,7 @@ def _says(check: dict[str, Any] | None, conclusion: str) -> bool:
 
 @dataclass(frozen=True)
 class News:
-    """Where the experiment stands, for the terminal. `live` is the training's own last line."""
+    """Where the experiment stands, for the terminal: what happened since the last time, and what goes on now."""
 
     events: tuple[str, ...]
     live: str
@@ -239,16 +241,37 @@ class Watcher:
         return lines
 
     def _live(self) -> str:
-        running = [run for run in self._lab.you.runs() if run["status"] == "in_progress"]
-        if not running:
-            return ""
-        log = self._lab.github.jobs.live_log(running[0]["id"])
+        """Stage and run; while one trains, its newest step and metric and the time that is left."""
+        running = next((run for run in self._lab.you.runs() if run["status"] == "in_progress"), None)
+        request = parse_request(running["display_title"]) if running else None
+        if running is None or request is None:
+            return self._between_trainings()
+        log = self._lab.github.jobs.live_log(running["id"])
         lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-        return next((line.strip() for line in reversed(lines) if "trainwright:" in line), "training is starting")
+        said = [line.partition("trainwright: ")[2] for line in lines if "trainwright: " in line]
+        return f"training run {request.run} · {with_time_left(said[-1])}" if said else f"training run {request.run}"
+
+    def _between_trainings(self) -> str:
+        open_pulls = self._lab.you.pulls()
+        if not open_pulls:
+            return "planning the next run"
+        check = result_check(self._lab.you, open_pulls[-1]["head"]["sha"])
+        if open_pulls[-1]["head"]["ref"].rsplit("/", 1)[-1].startswith("report-") or (check and check["conclusion"]):
+            return f"waiting for review · {open_pulls[-1]['html_url']}"
+        return "analysing" if check else "waiting for the runner"
 
     def _status_comment(self) -> str:
         bodies = [c["body"] for c in self._lab.you.comments(self._experiment) if c["user"]["type"] == "Bot"]
         return bodies[0] if bodies else ""
+
+
+def with_time_left(progress: str) -> str:
+    """`4 s of 20 s, step 51, loss 2.936` → the same, and how long it still trains."""
+    time = re.match(r"(\d+) s of (\d+) s", progress)
+    if time is None:
+        return progress
+    left = int(time[2]) - int(time[1])
+    return f"{progress} · {left} s left" if left > 0 else f"{progress} · evaluating"
 
 
 def saved_options(folder: Path, options: Options) -> Options:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bot import markdown
 from bot.facts import attempt_facts, cost_table, runs_table, show_dollars, show_seconds
 from bot.folder import PROGRESS_PLOT, plot_path
-from bot.markdown import Item
+from bot.markdown import Item, one_line
 from bot.prompts import ReportReply, read_metric
 from bot.records import Call, Metric, Record, best, total
 
@@ -15,12 +15,15 @@ RUNS_TITLE = "Runs"
 
 def render_idea(title: str, body: str, *, issue: int, author: str) -> str:
     origin = f"_The idea as it stood in #{issue}, by {author}, when the experiment began._"
-    return f"# {_line(title)}\n\n{origin}\n\n{body.strip()}\n"
+    return f"# {one_line(title)}\n\n{origin}\n\n{body.strip()}\n"
 
 
 def render_plan(plan: str, metric: Metric) -> str:
-    """The plan, with the primary metric under its own heading, where `plan_metric` finds it."""
-    return f"# Plan\n\n{plan.strip()}\n\n## {METRIC_TITLE}\n\n`{metric.name}`, {metric.direction} is better.\n"
+    """The plan, with the primary metric under its own heading, where `plan_metric` finds it, and nowhere else."""
+    while found := markdown.section(plan, METRIC_TITLE):
+        plan = markdown.replace(plan, found, "")
+    plan = markdown.closed(plan.strip()).strip()
+    return f"# Plan\n\n{plan}\n\n## {METRIC_TITLE}\n\n`{metric.name}`, {metric.direction} is better.\n"
 
 
 def plan_metric(plan: str) -> Metric | None:
@@ -29,7 +32,7 @@ def plan_metric(plan: str) -> Metric | None:
 
 
 def render_tasks(tasks: Sequence[tuple[str, bool]]) -> str:
-    return "# Tasks\n\n" + "".join(f"- [{'x' if done else ' '}] {_line(text)}\n" for text, done in tasks)
+    return "# Tasks\n\n" + "".join(f"- [{'x' if done else ' '}] {one_line(text)}\n" for text, done in tasks)
 
 
 def change_tasks(text: str, record: Record) -> str:
@@ -37,24 +40,35 @@ def change_tasks(text: str, record: Record) -> str:
     if not record.conclusion:
         return text
     changes = record.conclusion.analysis.tasks
-    lines = text.splitlines()
+    lines = markdown.lines(text)
     for item in reversed(markdown.items(text)):
-        if any(markdown.same(item.text, task) for task in changes.dropped):
-            del lines[item.line]
-        elif item.done is False and any(markdown.same(item.text, task) for task in changes.done):
-            lines[item.line] = lines[item.line].replace("[ ]", "[x]", 1)
-    known = [item.text for item in markdown.items(text)]
-    new = [task for task in changes.added if not any(markdown.same(task, old) for old in known)]
-    return "\n".join(lines + [f"- [ ] {_line(task)}" for task in new]).rstrip("\n") + "\n"
+        if _among(changes.dropped, item):
+            del lines[item.line : item.end]
+        elif item.done is False and _among(changes.done, item):
+            lines[item.line : item.end] = ["".join(lines[item.line : item.end]).replace("[ ]", "[x]", 1)]
+    text = "".join(lines)
+    for task in filter(str.strip, changes.added):
+        if not any(markdown.same(task, item.text) for item in markdown.items(text)):
+            text = _with_task(text, task)
+    return text
 
 
-def open_tasks(text: str) -> tuple[Item, ...]:
-    return tuple(item for item in markdown.items(text) if not item.done)
+def _among(tasks: Sequence[str], item: Item) -> bool:
+    return any(markdown.same(item.text, task) for task in tasks)
+
+
+def _with_task(text: str, task: str) -> str:
+    """One more entry at the end: of the list, where the document ends with one."""
+    text = markdown.closed(text).rstrip("\r\n")
+    entries = markdown.items(text)
+    in_list = bool(entries) and entries[-1].end == len(markdown.lines(text))
+    gap = "\n" if in_list else "\n\n" if text else ""
+    return f"{text}{gap}- [ ] {one_line(task)}\n"
 
 
 def render_log(text: str, records: Sequence[Record], *, title: str, metric: Metric, news: Sequence[Record]) -> str:
     """EXPERIMENT_LOG.md with the table of all runs, and a section for each run of `news`, new or written again."""
-    text = text or f"# Experiment log: {_line(title)}\n"
+    text = text if text.strip() else f"# Experiment log: {one_line(title)}\n"
     text = _put(text, RUNS_TITLE, _runs_section(records, metric))
     for record in news:
         text = _put(text, f"Run {record.run}", _run_section(record))
@@ -63,10 +77,11 @@ def render_log(text: str, records: Sequence[Record], *, title: str, metric: Metr
 
 def _put(text: str, title: str, content: str) -> str:
     """Replace the section that begins with this title, or append it."""
+    content = markdown.closed(content)
     for found in markdown.sections(text):
         if found.level == 2 and (markdown.same(found.title, title) or found.title.startswith(f"{title}:")):
             return markdown.replace(text, found, content)
-    return f"{text.rstrip()}\n\n{content.rstrip()}\n"
+    return f"{markdown.closed(text).rstrip()}\n\n{content.rstrip()}\n"
 
 
 def _runs_section(records: Sequence[Record], metric: Metric) -> str:
@@ -76,12 +91,10 @@ def _runs_section(records: Sequence[Record], metric: Metric) -> str:
 
 
 def _run_section(record: Record) -> str:
-    parts = [f"## Run {record.run}: {_line(record.proposal.hypothesis)}", _outcome(record), record.proposal.change]
-    attempt = record.attempts[-1] if record.attempts else None
-    if record.conclusion:
-        attempt = record.attempt(record.conclusion.attempt)
-    if attempt:
-        parts.append(attempt_facts(attempt, record.metric))
+    proposal = record.proposal
+    parts = [f"## Run {record.run}: {one_line(proposal.hypothesis)}", _outcome(record), _below(one_line(proposal.change))]
+    if record.decisive:
+        parts.append(attempt_facts(record.decisive, record.metric))
     parts += [f"- Repaired: {repair.cause} {repair.fix}" for repair in record.repairs]
     if record.conclusion:
         analysis = record.conclusion.analysis
@@ -100,11 +113,12 @@ def _outcome(record: Record) -> str:
 
 
 def _below(text: str) -> str:
-    """Text of a model for inside a section: its own headings go below ours."""
-    lines = text.strip().splitlines()
-    for found in markdown.sections(text.strip()):
-        lines[found.start] = f"**{found.title}**"
-    return "\n".join(lines)
+    """Text of a model for inside a section: its own headings go below ours, and it ends where it ends."""
+    text = text.strip()
+    lines = markdown.lines(text)
+    for found in reversed(markdown.sections(text)):
+        lines[found.start : found.body] = [f"#### {found.title}\n"]
+    return markdown.closed("".join(lines)).strip()
 
 
 def render_report(
@@ -123,14 +137,14 @@ def render_report(
     minutes = sum(record.gpu_minutes for record in records)
     lead = f"The best run is run {leader.run}: {leader.proposal.change}" if leader else "No run gave a result."
     parts = [
-        f"# Report: {_line(title)}",
+        f"# Report: {one_line(title)}",
         f"_Experiment #{issue}. {reason}_",
         "## Answer",
         _below(reply.answer),
         "## Runs",
         runs_table(records, metric),
         lead,
-        *([attempt_facts(leader.attempts[-1], metric)] if leader else []),
+        *([attempt_facts(leader.decisive, metric)] if leader and leader.decisive else []),
         f"![Progress]({PROGRESS_PLOT})",
         "## Results",
         _below(reply.results),
@@ -143,7 +157,3 @@ def render_report(
         cost_table(calls),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
-
-
-def _line(text: str) -> str:
-    return " ".join(text.split())

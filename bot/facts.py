@@ -5,10 +5,11 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
-from bot.markdown import cell, table
+from bot.markdown import cell, one_line, table
 from bot.records import Attempt, Call, Curve, Metric, Record, total
 
 MINUS = "\u2212"
+_SENTENCE_END = re.compile(r"(?<=[.!?])(?<!\b[Ee]\.g\.)(?<!\b[Ii]\.e\.)(?<!\bvs\.)(?<!\bcf\.)\s+(?=[A-Z(`])")
 
 
 def show(value: float) -> str:
@@ -26,7 +27,8 @@ def show_change(value: float, before: float | None) -> str:
     """The difference to the best before, signed as it is: with a metric where lower is better a gain is negative."""
     if before is None:
         return "–"
-    return f"{value - before:+.4f}".replace("-", MINUS)
+    change = value - before
+    return f"{MINUS if change < 0 else '+' if change > 0 else ''}{show(abs(change))}"
 
 
 def show_dollars(dollars: Decimal | None) -> str:
@@ -43,8 +45,8 @@ def show_seconds(seconds: float) -> str:
 
 def first_sentence(text: str, *, most: int = 140) -> str:
     """The first sentence of a text, in one line."""
-    line = " ".join(text.split())
-    first = re.split(r"(?<=[.!?])\s+(?=[A-Z(`])", line, maxsplit=1)[0]
+    line = one_line(text)
+    first = _SENTENCE_END.split(line, maxsplit=1)[0]
     return first if len(first) <= most else first[: most - 1].rsplit(" ", 1)[0] + "…"
 
 
@@ -58,18 +60,17 @@ def _row(record: Record, clean: Callable[[str], str]) -> tuple[str, ...]:
     conclusion = record.conclusion
     value = record.value
     verdict = conclusion.verdict.value if conclusion else "no result"
-    status = record.attempts[-1].status if record.attempts else ""
-    if conclusion and status not in ("ok", ""):
-        verdict += f" ({status})"
+    if conclusion and record.decisive and record.decisive.status != "ok":
+        verdict += f" ({record.decisive.status})"
     if record.discarded:
         verdict += ", discarded"
     return (
         record.run,
         f"#{record.pull}" if record.pull else "–",
-        cell(clean(first_sentence(record.proposal.change))),
+        clean(cell(first_sentence(record.proposal.change))),
         show(value) if value is not None else "–",
         show_change(value, conclusion.best_before) if conclusion and value is not None else "–",
-        verdict,
+        cell(verdict),
         show_seconds(60 * record.gpu_minutes),
         show_dollars(record.dollars),
     )
@@ -77,13 +78,13 @@ def _row(record: Record, clean: Callable[[str], str]) -> tuple[str, ...]:
 
 def attempt_facts(attempt: Attempt, metric: Metric, curves: Sequence[Curve] = ()) -> str:
     """What a training gave, as a list: status, time, final metrics, and the course of what was logged."""
-    lines = [f"- Status: {attempt.status}. {attempt.reason}".rstrip(), f"- Time: {show_seconds(attempt.seconds)}"]
+    lines = [f"- Status: {attempt.status}. {one_line(attempt.reason)}".rstrip(), f"- Time: {show_seconds(attempt.seconds)}"]
     value = attempt.metrics.get(metric.name)
     lines.append(f"- `{metric.name}`: {show(value)}" if value is not None else f"- `{metric.name}`: not reported")
     lines += [f"- `{name}`: {show(other)}" for name, other in attempt.metrics.items() if name != metric.name]
     if attempt.failure:
         where = f" (line {attempt.failure.line} of train.py)" if attempt.failure.line else ""
-        lines.append(f"- Error: {attempt.failure.type}: {attempt.failure.message}{where}")
+        lines.append(f"- Error: {one_line(f'{attempt.failure.type}: {attempt.failure.message}')}{where}")
     lines += [f"- Course of `{curve.name}`: {course(curve)}" for curve in curves if len(curve.points) > 1]
     return "\n".join(lines)
 

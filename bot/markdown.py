@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import StringIO
 from itertools import pairwise
 
 from markdown_it import MarkdownIt
@@ -10,6 +11,9 @@ from markdown_it.token import Token
 
 _PARSER = MarkdownIt("commonmark").enable("table")
 _BOX = re.compile(r"^\[([ xX])\]\s+")
+
+# What ends the kinds of HTML block that go on over blank lines.
+_HTML_ENDS = ("-->", "</pre>", "?>", "]]>", ">")
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,17 @@ class Fence:
 
 @dataclass(frozen=True)
 class Item:
-    """One entry of a list. `done` is None when it has no check box; `line` is where it starts."""
+    """One entry of a list. `done` is None when it has no check box; `text` stands in the lines from `line` to `end`."""
 
     text: str
     done: bool | None
     line: int
+    end: int
+
+
+def lines(text: str) -> list[str]:
+    """The lines as the parser counts them, each with its end. `str.splitlines` sees more: at form feeds, for one."""
+    return StringIO(text, newline="").readlines()
 
 
 def _headings(text: str) -> Iterator[tuple[int, str, int, int]]:
@@ -48,7 +58,7 @@ def _headings(text: str) -> Iterator[tuple[int, str, int, int]]:
 def sections(text: str) -> tuple[Section, ...]:
     """Every heading of the document, in order, each with all that is below it."""
     headings = list(_headings(text))
-    last = len(text.splitlines())
+    last = len(lines(text))
     found = []
     for index, (level, title, start, body) in enumerate(headings):
         end = next((h[2] for h in headings[index + 1 :] if h[0] <= level), last)
@@ -62,15 +72,29 @@ def section(text: str, title: str) -> Section | None:
 
 
 def body(text: str, found: Section) -> str:
-    return "\n".join(text.splitlines()[found.body : found.end]).strip("\n")
+    return "".join(lines(text)[found.body : found.end]).strip("\r\n")
 
 
 def replace(text: str, found: Section, content: str) -> str:
-    """The document with this section, heading included, replaced by `content`."""
-    lines = text.splitlines()
-    after = lines[found.end :]
-    new = content.rstrip("\n").splitlines() + ([""] if after else [])
-    return "\n".join(lines[: found.start] + new + after) + "\n"
+    """The document with this section, heading included, replaced by `content`; every other line is as it was."""
+    before, after = lines(text)[: found.start], lines(text)[found.end :]
+    new = f"{content.rstrip()}\n" if content else ""
+    gap = "\n" if new and after else ""
+    return "".join([*before, new, gap, *after])
+
+
+def closed(text: str) -> str:
+    """The text with what is open at its end closed, a fence or a comment: what follows is then read as it is meant."""
+    tokens = _PARSER.parse(text)
+    fence = tokens[-1].markup if tokens and tokens[-1].type == "fence" else ""
+    ends = [fence, *_HTML_ENDS] if fence else _HTML_ENDS
+    candidates = (text, *(f"{text.rstrip()}\n{end}\n" for end in ends))
+    return next(filter(_is_closed, candidates), text)
+
+
+def _is_closed(text: str) -> bool:
+    probe = f"{text}\n\n# After"
+    return any(start == len(lines(probe)) - 1 for _, _, start, _ in _headings(probe))
 
 
 def fences(text: str) -> tuple[Fence, ...]:
@@ -87,25 +111,28 @@ def items(text: str) -> tuple[Item, ...]:
     found = []
     for index, token in enumerate(tokens):
         if token.type == "list_item_open" and token.map:
-            source = _first_inline(tokens, index)
-            box = _BOX.match(source)
-            done = None if box is None else box[1] != " "
-            found.append(Item(" ".join(_BOX.sub("", source).split()), done, token.map[0]))
+            inline = _first_inline(tokens, index)
+            if inline and inline.map:
+                box = _BOX.match(inline.content)
+                done = None if box is None else box[1] != " "
+                text = one_line(_BOX.sub("", inline.content))
+                found.append(Item(text, done, token.map[0], inline.map[1]))
     return tuple(item for item in found if item.text)
 
 
-def _first_inline(tokens: list[Token], index: int) -> str:
+def _first_inline(tokens: list[Token], index: int) -> Token | None:
     for token in tokens[index + 1 :]:
         if token.type == "inline":
-            return token.content
+            return token
         if token.type in ("list_item_open", "list_item_close"):
             break
-    return ""
+    return None
 
 
 def plain(inline: Token) -> str:
     """The text of a heading without its mark-up."""
-    parts = [child.content for child in inline.children or [] if child.type in ("text", "code_inline")]
+    said = ("text", "code_inline", "softbreak", "hardbreak")
+    parts = [child.content or " " for child in inline.children or [] if child.type in said]
     return "".join(parts).strip()
 
 
@@ -115,17 +142,21 @@ def same(one: str, other: str) -> bool:
 
 
 def _key(text: str) -> str:
-    return re.sub(r"[^\w]+", " ", text.casefold()).strip()
+    return re.sub(r"[^\w]+", " ", text.casefold()).strip() or text.strip()
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def cell(text: str) -> str:
     """Text that fits in one cell of a table."""
-    return " ".join(text.split()).replace("\\", "\\\\").replace("|", "\\|")
+    return one_line(text).replace("\\", "\\\\").replace("|", "\\|")
 
 
 def table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    rule = tuple("---" for _ in head)
+    return "\n".join("| " + " | ".join(row) + " |" for row in (head, rule, *rows))
 
 
 def quote(text: str) -> str:

@@ -229,6 +229,12 @@ class Record(Value):
     def attempt(self, key: str) -> Attempt | None:
         return next((attempt for attempt in self.attempts if attempt.key == key), None)
 
+    @property
+    def decisive(self) -> Attempt | None:
+        """The attempt that the result is of; the newest one while there is no result."""
+        concluded = self.attempt(self.conclusion.attempt) if self.conclusion else None
+        return concluded or (self.attempts[-1] if self.attempts else None)
+
     def attempt_of(self, inputs: str) -> Attempt | None:
         """The first training of these inputs; later ones are repeats."""
         return next((attempt for attempt in self.attempts if attempt.inputs == inputs), None)

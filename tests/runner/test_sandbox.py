@@ -48,3 +48,8 @@ def test_the_runner_is_imported_from_before_the_folder_and_the_rest() -> None:
 def test_the_harness_is_told() -> None:
     told = made(TRAINWRIGHT_OUT="/elsewhere", TRAINWRIGHT_SECONDS="9")
     assert (told["TRAINWRIGHT_OUT"], told["TRAINWRIGHT_SECONDS"]) == ("/o", "20")
+
+
+def test_threads_do_not_spin_unless_asked_to() -> None:
+    assert made()["OMP_WAIT_POLICY"] == "passive"
+    assert made(OMP_WAIT_POLICY="active")["OMP_WAIT_POLICY"] == "active"
