@@ -69,9 +69,9 @@ def _documents(texts: Mapping[str, str], run: Run, record: Record, *, log_on_mai
     taken = {name: theirs[name] for name in (IDEA, PLAN, TASKS, LOG) if name in theirs and name not in texts}
     if LOG in theirs and not log_on_main:
         taken[LOG] = theirs[LOG]
-    if PLAN in taken or run.pull is None or run.pull.merged:
-        return taken
-    revised = theirs.get(PLAN, texts[PLAN]) != texts[PLAN]
-    if revised and record.plan == blob_sha(texts[PLAN].encode()):
-        return {**taken, PLAN: theirs[PLAN], TASKS: theirs.get(TASKS, texts.get(TASKS, ""))}
-    return {**taken, TASKS: change_tasks(texts.get(TASKS, ""), record)}
+    plan, tasks = texts.get(PLAN), {**texts, **taken}.get(TASKS, "")
+    unchanged = plan is not None and record.plan == blob_sha(plan.encode())
+    if record.discarded and unchanged and theirs.get(PLAN, plan) != plan:
+        return {**taken, PLAN: theirs[PLAN], TASKS: theirs.get(TASKS, tasks)}
+    tasks = change_tasks(tasks, record)
+    return {**taken, TASKS: tasks} if tasks else taken

@@ -19,10 +19,10 @@ from bot import __version__
 from bot.demo import IDEA, TITLE, LocalLab, News, Options, Reviewer, Watcher, saved_options
 from bot.errors import TrainwrightError
 from bot.facts import first_sentence, show, show_change
-from bot.models.providers import open_model
+from bot.models.providers import opener
 from bot.records import Record
 from bot.server import Server, listen_on
-from bot.settings import read_settings
+from bot.settings import read_keys, read_settings
 
 LOOK_EVERY = 0.5
 PLAIN_LINE_EVERY = 5.0
@@ -49,7 +49,12 @@ _port = click.option("--port", default=0, show_default="a free one", help="Port 
 _seconds = click.option(
     "--seconds", default=20, show_default=True, type=click.IntRange(1), help="Time of one training."
 )
-_model = click.option("--model", default="baseline", show_default=True, help="Who writes plans, code and analyses.")
+_model = click.option(
+    "--model",
+    default="baseline",
+    show_default=True,
+    help="Who writes plans, code and analyses; openai/MODEL asks a language model.",
+)
 
 
 @main.command()
@@ -115,7 +120,7 @@ def serve() -> None:
     try:
         settings = read_settings()
         listener = listen_on(settings.host, settings.port)
-        server = Server(settings, open_model=open_model, listen=listener)
+        server = Server(settings, open_model=opener(settings), listen=listener)
     except (TrainwrightError, OSError) as error:
         raise click.ClickException(str(error)) from None
     server.start()
@@ -131,8 +136,9 @@ def _lab(folder: Path | None, options: Options, port: int, console: Console) -> 
     """A running lab. Whatever ends the block, no process is left behind."""
     folder = folder or Path(tempfile.mkdtemp(prefix="trainwright-"))
     try:
+        open_model = opener(read_keys())
         open_model(options.model)
-        lab = LocalLab(folder, port=port, options=saved_options(folder, options))
+        lab = LocalLab(folder, port=port, options=saved_options(folder, options), open_model=open_model)
     except (TrainwrightError, OSError) as error:
         raise click.ClickException(str(error)) from None
     _end_on_sigterm()

@@ -29,10 +29,9 @@ from bot.facts import (
 )
 from bot.folder import LOG, PLAN, PROGRESS_PLOT, REPORT, TASKS, plot_path
 from bot.lab import PATH as CONFIG
-from bot.markdown import cell
 from bot.pieces import MAX_BODY, CheckRun, Note
 from bot.records import Attempt, Conclusion, Metric, Record, Repair, Verdict, best, total
-from bot.sanitise import safe
+from bot.sanitise import safe, safe_line
 
 CHECK = "trainwright / result"
 BUTTONS = (
@@ -54,7 +53,7 @@ def status_note(experiment: Experiment, step: Action) -> Note:
     parts = [f"### {_stage_line(experiment, step)}", _waits_for(experiment, step)]
     metric = records[-1].metric if records else None
     if metric:
-        parts += [_best_line(records, metric), runs_table(records, metric, clean=safe)]
+        parts += [_best_line(records, metric), runs_table(records, metric, clean=safe_line)]
         if any(record.value is not None for record in records) and PROGRESS_PLOT in experiment.main.entries:
             parts.append(image(experiment.main.commit, f"{experiment.main.path}/{PROGRESS_PLOT}", "Progress"))
     parts.append(_budget_line(experiment))
@@ -126,13 +125,13 @@ def stuck(error: Exception) -> str:
     resume = f"then take the label `{PAUSED}` off."
     if isinstance(error, Declined):
         return (
-            f"The model says that it cannot do this: {safe(str(error))}\n\n"
+            f"The model says that it cannot do this:\n\n{safe(str(error))}\n\n"
             f"Configure a model that can in `{CONFIG}` on the default branch (`models: provider/name`), "
             f"or change the idea; {resume}"
         )
     if isinstance(error, ReplyError):
         return (
-            f"The model's reply cannot be used, even after it was asked again: {safe(str(error))}\n\n"
+            f"The model's reply cannot be used, even after it was asked again:\n\n{safe(str(error))}\n\n"
             f"Try another model in `{CONFIG}`; {resume}"
         )
     if isinstance(error, TrainwrightError):
@@ -146,18 +145,18 @@ def stuck(error: Exception) -> str:
 
 def pull_title(experiment: Experiment, run: Run) -> str:
     if run.record is None:
-        return f"Report of experiment #{experiment.number}: {' '.join(experiment.title.split())}"[:250]
-    return f"Run {run.id} of #{experiment.number}: {safe(first_sentence(run.record.proposal.change, most=100))}"
+        return f"Report of experiment #{experiment.number}: {safe_line(experiment.title)}"[:250]
+    return f"Run {run.id} of #{experiment.number}: {safe_line(first_sentence(run.record.proposal.change, most=100))}"
 
 
 def pull_body(experiment: Experiment, run: Run, record: Record) -> str:
     proposal = record.proposal
     parts = [
-        f"Run {record.run} of experiment #{experiment.number}, *{safe(' '.join(experiment.title.split()))}*.",
+        f"Run {record.run} of experiment #{experiment.number}, *{safe_line(experiment.title)}*.",
         _where_it_stands(run, record),
-        f"**Hypothesis.** {safe(proposal.hypothesis)}",
-        f"**What changed.** {safe(proposal.change)}",
-        f"**Expected.** {safe(proposal.expected)}",
+        f"**Hypothesis.** {safe_line(proposal.hypothesis)}",
+        f"**What changed.** {safe_line(proposal.change)}",
+        f"**Expected.** {safe_line(proposal.expected)}",
         _tasks_worked_on(record),
         _carried(experiment, run),
         BUTTONS,
@@ -181,7 +180,7 @@ def headline(record: Record, conclusion: Conclusion) -> str:
     sign = {Verdict.IMPROVED: "✅", Verdict.NO_GAIN: "➖", Verdict.FAILED: "❌"}[conclusion.verdict]
     if conclusion.value is None:
         attempt = record.attempt(conclusion.attempt)
-        return f"{sign} {conclusion.verdict}: {safe(attempt.reason) if attempt else 'no result'}"
+        return f"{sign} {conclusion.verdict}: {safe_line(attempt.reason) if attempt else 'no result'}"
     if conclusion.best_before is None:
         return f"{sign} {conclusion.verdict}: `{record.metric.name}` {show(conclusion.value)}, the first result"
     change = show_change(conclusion.value, conclusion.best_before)
@@ -191,7 +190,7 @@ def headline(record: Record, conclusion: Conclusion) -> str:
 def _tasks_worked_on(record: Record) -> str:
     if not record.proposal.tasks:
         return ""
-    return "**Tasks worked on.**\n" + "\n".join(f"- {safe(task)}" for task in record.proposal.tasks)
+    return "**Tasks worked on.**\n" + "\n".join(f"- {safe_line(task)}" for task in record.proposal.tasks)
 
 
 def _carried(experiment: Experiment, run: Run) -> str:
@@ -220,7 +219,7 @@ def summary_note(pull: int, record: Record, conclusion: Conclusion) -> Note:
 
 def sentence(text: str) -> str:
     """A reason, which models begin in lower case after a colon, as a sentence of its own."""
-    return safe(text[:1].upper() + text[1:])
+    return safe_line(text[:1].upper() + text[1:])
 
 
 def _facts(attempt: Attempt | None, record: Record, conclusion: Conclusion) -> str:
@@ -234,7 +233,7 @@ def analysis_note(experiment: Experiment, run: Run, record: Record, conclusion: 
     if plot_path(record.run) in run.folder.entries and run.concluded:
         parts.append(image(run.pull.head, f"{run.folder.path}/{plot_path(record.run)}", f"Run {record.run}"))
     if analysis.findings:
-        parts.append("**Key findings**\n" + "\n".join(f"- {safe(finding)}" for finding in analysis.findings))
+        parts.append("**Key findings**\n" + "\n".join(f"- {safe_line(finding)}" for finding in analysis.findings))
     parts.append(
         f"**Recommendation: {analysis.recommendation.value}.** {sentence(analysis.recommended_because)}\n"
         f"**Next: {analysis.next.value}.** {sentence(analysis.next_because)}"
@@ -245,15 +244,14 @@ def analysis_note(experiment: Experiment, run: Run, record: Record, conclusion: 
 def repair_note(pull: int, record: Record, repair: Repair, number: int) -> Note:
     attempt = record.attempt(repair.attempt)
     failure = attempt.failure if attempt else None
-    error = (
-        f"`{safe(failure.type)}: {cell(safe(failure.message))[:300]}`"
-        if failure
-        else safe(attempt.reason if attempt else "")
-    )
+    error = safe_line(attempt.reason) if attempt else ""
+    if failure:
+        error = "`" + safe_line(f"{failure.type}: {failure.message}").replace("`", "'")[:300] + "`"
     where = f" at line {failure.line} of `train.py`" if failure and failure.line else ""
+    cause, fix = safe_line(repair.cause), safe_line(repair.fix)
     body = (
         f"### 🔧 The training broke; mended ({number})\n\n{error}{where}\n\n"
-        f"**Cause.** {safe(repair.cause)}\n\n**Fix.** {safe(repair.fix)}\n\nThe mended `train.py` is trained now."
+        f"**Cause.** {cause}\n\n**Fix.** {fix}\n\nThe mended `train.py` is trained now."
     )
     return Note(pull, f"repair {record.run} {repair.attempt}", body)
 
@@ -333,7 +331,7 @@ def check_run(run: Run, record: Record) -> CheckRun | None:
 
 def report_body(experiment: Experiment) -> str:
     return (
-        f"The report of experiment #{experiment.number}, *{safe(' '.join(experiment.title.split()))}*.\n\n"
+        f"The report of experiment #{experiment.number}, *{safe_line(experiment.title)}*.\n\n"
         f"**Merge** to put `{REPORT}` on main and end the experiment; the issue is closed. "
         f"**Close** to pause it instead: take the label `{PAUSED}` off the issue afterwards to go on with another run."
     )

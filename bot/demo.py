@@ -5,6 +5,7 @@ import re
 import secrets
 import subprocess
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from bot.folder import LOG, REPORT, ROOT, is_folder_of
 from bot.lab import PATH as CONFIG
 from bot.local.people import Person
 from bot.local.server import HOST, LocalGitHub
-from bot.models.providers import open_model
+from bot.models.model import Model
 from bot.records import Record, by_run, from_json
 from bot.server import Server, listen_on
 from bot.settings import Settings
@@ -68,7 +69,7 @@ class Options:
 class LocalLab:
     """The stand-in and the bot on one folder. Started again on the same folder, everything goes on where it was."""
 
-    def __init__(self, folder: Path, *, port: int, options: Options) -> None:
+    def __init__(self, folder: Path, *, port: int, options: Options, open_model: Callable[[str], Model]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self._listener = listen_on(HOST, 0)

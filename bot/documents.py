@@ -1,6 +1,6 @@
 """IDEA, PLAN, TASKS, EXPERIMENT_LOG and REPORT: read tolerantly, rendered so that what people wrote stays. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from bot import markdown
 from bot.facts import attempt_facts, cost_table, runs_table, show_dollars, show_seconds
@@ -40,21 +40,24 @@ def change_tasks(text: str, record: Record) -> str:
     if not record.conclusion:
         return text
     changes = record.conclusion.analysis.tasks
-    lines = markdown.lines(text)
-    for item in reversed(markdown.items(text)):
-        if _among(changes.dropped, item):
-            del lines[item.line : item.end]
-        elif item.done is False and _among(changes.done, item):
-            lines[item.line : item.end] = ["".join(lines[item.line : item.end]).replace("[ ]", "[x]", 1)]
-    text = "".join(lines)
+    text = _edited(text, changes.dropped, lambda item, source: "")
     for task in filter(str.strip, changes.added):
         if not any(markdown.same(task, item.text) for item in markdown.items(text)):
             text = _with_task(text, task)
-    return text
+    return _edited(text, changes.done, _ticked)
 
 
-def _among(tasks: Sequence[str], item: Item) -> bool:
-    return any(markdown.same(item.text, task) for task in tasks)
+def _edited(text: str, tasks: Sequence[str], edit: Callable[[Item, str], str]) -> str:
+    """The text with `edit` done to the lines of each entry that is one of these tasks."""
+    lines = markdown.lines(text)
+    for item in reversed(markdown.items(text)):
+        if any(markdown.same(item.text, task) for task in tasks):
+            lines[item.line : item.end] = [edit(item, "".join(lines[item.line : item.end]))]
+    return "".join(lines)
+
+
+def _ticked(item: Item, source: str) -> str:
+    return source.replace("[ ]", "[x]", 1) if item.done is False else source
 
 
 def _with_task(text: str, task: str) -> str:
@@ -92,7 +95,11 @@ def _runs_section(records: Sequence[Record], metric: Metric) -> str:
 
 def _run_section(record: Record) -> str:
     proposal = record.proposal
-    parts = [f"## Run {record.run}: {one_line(proposal.hypothesis)}", _outcome(record), _below(one_line(proposal.change))]
+    parts = [
+        f"## Run {record.run}: {one_line(proposal.hypothesis)}",
+        _outcome(record),
+        _below(one_line(proposal.change)),
+    ]
     if record.decisive:
         parts.append(attempt_facts(record.decisive, record.metric))
     parts += [f"- Repaired: {repair.cause} {repair.fix}" for repair in record.repairs]

@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from string import ascii_lowercase
 
 from bot.commands import Command
 from bot.folder import Folder
 from bot.lab import LabConfig
 from bot.records import Attempt, Metric, Next, Record, best, by_run
+from bot.sanitise import safe_line
 from runner.result import Point, Result, Status
 
 EXPERIMENT, PAUSED = "experiment", "paused"
@@ -204,7 +206,8 @@ class Experiment:
 
     @property
     def next_run(self) -> str:
-        numbers = [record.number for record in self.records] + [int(run.id.rstrip("abcdefgh")) for run in self.runs]
+        numbers = [record.number for record in self.records]
+        numbers += [int(run.id.rstrip(ascii_lowercase)) for run in self.runs]
         return str(max(numbers, default=0) + 1)
 
     def record(self, run: str) -> Record | None:
@@ -334,7 +337,7 @@ def decide(experiment: Experiment, now: datetime) -> Action:
         return _refuse(experiment)
     if experiment.config_error:
         return Wait("a maintainer", experiment.config_error)
-    if experiment.asked and (answer := _obey(experiment)):
+    if answer := _obey(experiment):
         return answer
     if PAUSED in experiment.labels:
         return Wait("a maintainer", "Take the label `paused` off to go on.")
@@ -386,15 +389,18 @@ def _stale_training(experiment: Experiment) -> Cancel | None:
 
 
 def _obey(experiment: Experiment) -> Action | None:
-    asked = experiment.asked[0]
-    if asked.command.name != "revise-plan" or not asked.may:
-        return Answer(asked)
+    """The first command that can be obeyed or answered now; one that has to wait holds up no other."""
+    return next(filter(None, (_obeyed(experiment, asked) for asked in experiment.asked)), None)
+
+
+def _obeyed(experiment: Experiment, asked: Asked) -> Action | None:
     run = experiment.open_run
-    if run and run.pull and run.record:
-        return RevisePlan(run, asked)
-    # With no run open the next one is being written: the revision waits for its branch. Paused or at the end, say so.
-    waiting = PAUSED in experiment.labels or experiment.report is not None
-    return Answer(asked) if waiting else None
+    at_the_end = run is None and experiment.report is not None
+    if asked.command.name != "revise-plan" or not asked.may or at_the_end:
+        return Answer(asked)
+    if PAUSED in experiment.labels or run is None or run.pull is None or run.record is None:
+        return None  # a revision is paid for, and waits until the experiment goes on and the next run is written
+    return RevisePlan(run, asked)
 
 
 def _advance(experiment: Experiment, run: Run, now: datetime) -> Action:
@@ -468,7 +474,8 @@ def _train(experiment: Experiment, run: Run, trainings: Sequence[Training]) -> A
         return Pause(f"{link} was cancelled on GitHub. Take the label `paused` off to train again.")
     if ended and ended[-1].complaint:
         return Pause(
-            f"{link} sent a result that I cannot use: {ended[-1].complaint} Take the label `paused` off to train again."
+            f"{link} sent a result that I cannot use: {safe_line(ended[-1].complaint)} "
+            "Take the label `paused` off to train again."
         )
     if len(ended) > MAX_LOST:
         return Pause(
@@ -529,7 +536,7 @@ def _enough(experiment: Experiment) -> str:
         return f"The analysis of run {last.run} calls the experiment blocked: {last.conclusion.analysis.next_because}"
     if len(records) >= budget.runs:
         return f"The budget of {budget.runs} runs is used up."
-    if experiment.dollars >= budget.dollars > 0:
+    if experiment.dollars > 0 and experiment.dollars >= budget.dollars:
         return f"The budget of ${budget.dollars:.2f} is used up."
     if sum(record.gpu_minutes for record in records) >= budget.gpu_minutes:
         return f"The budget of {budget.gpu_minutes:g} minutes of training is used up."

@@ -78,7 +78,10 @@ def _row(record: Record, clean: Callable[[str], str]) -> tuple[str, ...]:
 
 def attempt_facts(attempt: Attempt, metric: Metric, curves: Sequence[Curve] = ()) -> str:
     """What a training gave, as a list: status, time, final metrics, and the course of what was logged."""
-    lines = [f"- Status: {attempt.status}. {one_line(attempt.reason)}".rstrip(), f"- Time: {show_seconds(attempt.seconds)}"]
+    lines = [
+        f"- Status: {attempt.status}. {one_line(attempt.reason)}".rstrip(),
+        f"- Time: {show_seconds(attempt.seconds)}",
+    ]
     value = attempt.metrics.get(metric.name)
     lines.append(f"- `{metric.name}`: {show(value)}" if value is not None else f"- `{metric.name}`: not reported")
     lines += [f"- `{name}`: {show(other)}" for name, other in attempt.metrics.items() if name != metric.name]

@@ -50,7 +50,7 @@ class Folder:
 def inputs_of(entries: Mapping[str, Entry]) -> str:
     """One id for all that a training depends on: the tree without the bot's documents and records."""
     lines = [f"{entry.mode} {entry.sha} {name}" for name, entry in sorted(entries.items()) if is_input(name)]
-    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:40]
+    return hashlib.sha256("\0".join(lines).encode()).hexdigest()[:40]
 
 
 def is_input(name: str) -> bool:

@@ -8,6 +8,7 @@ again.
 
 import base64
 import io
+import itertools
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -106,13 +107,17 @@ class App:
 
     def labs(self) -> list[str]:
         """Every repository in which the app is installed."""
-        names = []
         with translated():
-            for installation in self._integration.get_installations():
-                github = self._installation(installation.id)
-                _, data = github.requester.requestJsonAndCheck("GET", "/installation/repositories", {"per_page": 100})
-                names += [str(repository["full_name"]) for repository in data["repositories"]]
-        return names
+            installations = [installation.id for installation in self._integration.get_installations()]
+            return [name for number in installations for name in self._repositories(self._installation(number))]
+
+    def _repositories(self, github: Github) -> Iterator[str]:
+        for page in itertools.count(1):
+            parameters = {"per_page": 100, "page": page}
+            _, data = github.requester.requestJsonAndCheck("GET", "/installation/repositories", parameters)
+            yield from (str(repository["full_name"]) for repository in data["repositories"])
+            if len(data["repositories"]) < 100:
+                return
 
     def gateway(self, lab: str) -> "Gateway":
         with translated():
@@ -405,14 +410,12 @@ class Gateway:
         self._call("PATCH", path, fields=fields)
 
     def _all(self, path: str, *, key: str | None = None, **parameters: object) -> Iterator[Json]:
-        page = 1
-        while True:
+        for page in itertools.count(1):
             data = self._get(path, **parameters, per_page=100, page=page)
             entries = data[key] if key else data
             yield from entries
             if len(entries) < 100:
                 return
-            page += 1
 
     def _call(self, verb: str, path: str, *, parameters: Json | None = None, fields: Json | None = None) -> Any:
         with translated():
@@ -494,7 +497,8 @@ def _pull(data: Json) -> Pull:
 
 def _workflow_run(data: Json) -> WorkflowRun | None:
     request = parse_request(data["display_title"])
-    if request is None or not data["path"].endswith(f"/{WORKFLOW}"):
+    # The path may carry the ref it was read from: .github/workflows/train.yml@main
+    if request is None or not data["path"].partition("@")[0].endswith(f"/{WORKFLOW}"):
         return None
     return WorkflowRun(
         id=data["id"],

@@ -88,7 +88,8 @@ def closed(text: str) -> str:
     tokens = _PARSER.parse(text)
     fence = tokens[-1].markup if tokens and tokens[-1].type == "fence" else ""
     ends = [fence, *_HTML_ENDS] if fence else _HTML_ENDS
-    candidates = (text, *(f"{text.rstrip()}\n{end}\n" for end in ends))
+    kept = text.rstrip("\r\n")
+    candidates = (text, *(f"{kept}\n{end}\n" for end in ends))
     return next(filter(_is_closed, candidates), text)
 
 

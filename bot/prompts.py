@@ -16,6 +16,7 @@ from bot import markdown, shipped
 from bot.errors import Declined, ReplyError
 from bot.facts import attempt_facts, machine, runs_table, show, show_change
 from bot.folder import CODE, PLAN, TASKS, Folder
+from bot.markdown import one_line
 from bot.models.model import Prompt, Reply, Role
 from bot.records import Analysis, Attempt, Metric, Next, Outcome, Proposal, Recommendation, Record, TaskChanges
 
@@ -37,17 +38,18 @@ class Context:
     def values(self) -> dict[str, object]:
         return {
             "issue": self.issue,
-            "title": " ".join(self.title.split()),
+            "title": one_line(self.title),
             "idea": data(self.idea),
             "plan": data(self.folder.text(PLAN)),
             "seconds": self.seconds,
-            "machine": machine(self.records),
+            "machine": one_line(machine(self.records)),
         }
 
 
 def data(text: str) -> str:
     """Foreign text for between the lines `<<<` and `>>>`, which it cannot leave."""
-    return re.sub(r"^(\s*)(<<<|>>>)", r"\1\\\2", text.strip(), flags=re.MULTILINE)
+    lines = "\n".join(text.strip().splitlines())  # a model sees the ends of lines that a regular expression does not
+    return re.sub(r"^(\s*)(<<<|>>>)", r"\1\\\2", lines, flags=re.MULTILINE)
 
 
 def plan(context: Context) -> Prompt:
@@ -162,7 +164,12 @@ def _prompt(role: Role, name: str, values: Mapping[str, object]) -> Prompt:
 def fill(name: str, **values: object) -> str:
     """prompts/<name>.md with its variables; jinja2.UndefinedError names one that is missing."""
     text = _environment().get_template(f"{name}.md").render(values)
-    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    tidy = re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+    return tidy.replace(_KEPT, "\n")
+
+
+_KEPT = "\ue000"
+"""Stands for the ends of lines in what is filled in, while those of the template are tidied: code stays as it is."""
 
 
 def _environment() -> Environment:
@@ -170,6 +177,7 @@ def _environment() -> Environment:
         loader=FileSystemLoader(shipped.path("prompts")),
         undefined=StrictUndefined,
         autoescape=False,
+        finalize=lambda value: str(value).replace(_KEPT, "").replace("\n", _KEPT),
         keep_trailing_newline=True,
     )
 
@@ -261,10 +269,11 @@ class _Reader:
 
     def __init__(self, text: str, *titles: str) -> None:
         self._complaints: list[str] = []
-        self._text = text.replace("\r\n", "\n")
+        self._text = re.sub(r"\r\n?", "\n", text)
         self._parts = _parts(self._text, titles)
-        if "Cannot" in self._parts and len(self._parts) == 1:
-            raise Declined(self._parts["Cannot"] or "The model gave no reason.")
+        cannot = _parts(self._text, ["Cannot"])
+        if cannot and not self._parts:
+            raise Declined(cannot["Cannot"] or "The model gave no reason.")
 
     def text(self, title: str) -> str:
         found = self._parts.get(title)
@@ -287,7 +296,8 @@ class _Reader:
     def code(self, title: str) -> str:
         """The longest Python fence of the section, or of the whole reply; it must parse."""
         found = markdown.fences(self._parts.get(title, "")) or markdown.fences(self._text)
-        python = [fence.code for fence in found if fence.language in ("python", "py", "")]
+        named = [fence.code for fence in found if fence.language in ("python", "py")]
+        python = named or [fence.code for fence in found if not fence.language]
         if not python:
             self.complain(
                 f"Below `## {title}` there should be the complete file in one fence that begins with ```python."
@@ -295,14 +305,15 @@ class _Reader:
             return ""
         source = max(python, key=len)
         try:
-            ast.parse(source)
+            if not ast.parse(source).body:
+                self.complain("The code is empty.")
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             self.complain(f"The code does not parse as Python: {error}.")
         return source
 
     def choice(self, title: str, choices: Sequence[str]) -> tuple[str, str]:
         """`merge: because …` → (merge, because …)"""
-        match = re.match(r"\W*(\w+)[*_`]*\s*[:.,–—-]*\s*(.*)", self.line(title))
+        match = re.match(r"[\W_]*([^\W_]+)[*_`]*\s*[:.,–—-]*[*_`]*\s+(.*)", self.line(title) + " ")
         word = match[1].lower() if match else ""
         if self._parts.get(title) and word not in choices:
             options = ", ".join(f"`{choice}`" for choice in choices)
@@ -318,18 +329,20 @@ class _Reader:
 
 
 def _parts(text: str, titles: Sequence[str]) -> dict[str, str]:
-    """What stands below each named heading, up to the next named one, at whatever level they are."""
+    """What stands below each named heading, up to the next one, at whatever level the reply has them.
+
+    A deeper heading of the same name belongs to the section in which it stands.
+    """
     named = [
-        (title, found)
-        for found in markdown.sections(text)
-        for title in (*titles, "Cannot")
-        if markdown.same(found.title, title)
+        (title, found) for found in markdown.sections(text) for title in titles if markdown.same(found.title, title)
     ]
-    lines = text.splitlines()
+    level = {title: min(found.level for other, found in named if other == title) for title, _ in named}
+    named = [(title, found) for title, found in named if found.level == level[title]]
+    lines = markdown.lines(text)
     parts: dict[str, str] = {}
     for index, (title, found) in enumerate(named):
         end = named[index + 1][1].start if index + 1 < len(named) else len(lines)
-        parts.setdefault(title, "\n".join(lines[found.body : end]).strip())
+        parts.setdefault(title, "".join(lines[found.body : end]).strip())
     return parts
 
 
@@ -349,7 +362,7 @@ def read_plan(text: str) -> PlanReply:
 
 def read_metric(text: str) -> Metric | None:
     """A metric as plans declare it: "`val_bpb`, lower is better"."""
-    name = re.search(r"`([A-Za-z][\w./@-]{0,63})`", text)
+    name = re.search(r"`([A-Za-z][\w./@-]{0,63})`", text, re.ASCII)
     direction = re.search(r"\b(lower|higher|smaller|larger|minimi[sz]e|maximi[sz]e)\b", text, re.IGNORECASE)
     if not name or not direction:
         return None
@@ -405,12 +418,18 @@ def read_analysis(text: str) -> Analysis:
 
 def _task_changes(reply: _Reader) -> TaskChanges:
     found: dict[str, list[str]] = {"done": [], "add": [], "drop": []}
+    if re.fullmatch(r"\W*none\W*", reply.text("Tasks"), re.IGNORECASE):
+        return TaskChanges()
     for item in reply.items("Tasks"):
-        match = re.match(r"`?(done|add|drop|none)\b`?\s*:?\s*(.*)", item.text, re.IGNORECASE)
+        # In backticks stands the word, the whole entry, or a name within the task.
+        entry = re.sub(r"^`([^`]*)`$", r"\1", item.text)
+        match = re.match(r"[*_`]*(done|add|drop|none)\b[*_`]*\s*:?[*_`]*(?:\s+(.*)|$)", entry, re.IGNORECASE)
         if match is None:
             reply.complain(f"In `## Tasks` the entry “{item.text[:80]}” should begin with `done:`, `add:` or `drop:`.")
+        elif match[1].lower() != "none" and not match[2]:
+            reply.complain(f"In `## Tasks` the entry “{item.text}” names no task.")
         elif match[1].lower() != "none":
-            found[match[1].lower()].append(match[2].strip(" `"))
+            found[match[1].lower()].append(match[2])
     return TaskChanges(done=tuple(found["done"]), added=tuple(found["add"]), dropped=tuple(found["drop"]))
 
 

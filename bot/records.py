@@ -59,7 +59,8 @@ class Value(BaseModel):
 class Metric(Value):
     """The primary metric, as PLAN.md declares it."""
 
-    name: str = Field(pattern=r"^[A-Za-z][\w./@-]{0,63}$")
+    # Compiled, or Rust would read it: `\w` is wider in Python, by which plans are read.
+    name: str = Field(pattern=re.compile(r"^[A-Za-z][\w./@-]{0,63}\Z"))
     direction: Literal["lower", "higher"]
 
     def better(self, value: float, than: float) -> bool:
@@ -79,7 +80,7 @@ class Call(Value):
     input: int = 0
     cached: int = 0
     output: int = 0
-    dollars: Decimal | None = None
+    dollars: Decimal | None = Field(default=None, ge=0, le=10**9)
 
 
 class Proposal(Value):
@@ -192,7 +193,7 @@ class Record(Value):
 
     version: Literal[1] = 1
     experiment: int
-    run: str = Field(pattern=r"^[1-9]\d{0,3}[a-z]?$")
+    run: str = Field(pattern=r"^[1-9][0-9]{0,3}[a-z]?$")
     inputs: str
     metric: Metric
     proposal: Proposal

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -32,10 +32,26 @@ def _pem(text: str) -> str:
     return text
 
 
-class Settings(BaseModel):
-    """Each is set by a variable of its name, in capitals, after TRAINWRIGHT_. The descriptions are next steps."""
+class Keys(BaseModel):
+    """What opens the doors to hosted models. Each may be set without the prefix too, as other programs read it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    openai_api_key: str = Field(
+        default="",
+        pattern="^[!-~]*$",
+        repr=False,
+        description="Give the key of your account at OpenAI, or of the server at the base URL, and nothing else.",
+    )
+    openai_base_url: Annotated[str, AfterValidator(lambda text: text and _url(text))] = Field(
+        default="",
+        repr=False,
+        description="Leave it out for OpenAI; for another server give its URL, which mostly ends in /v1.",
+    )
+
+
+class Settings(Keys):
+    """Each is set by a variable of its name, in capitals, after TRAINWRIGHT_. The descriptions are next steps."""
 
     app_id: str = Field(min_length=1, description="Give the client ID or the App ID from your GitHub App's page.")
     private_key: Annotated[str, AfterValidator(_pem)] = Field(
@@ -64,19 +80,36 @@ class Settings(BaseModel):
 
 def read_settings(environ: Mapping[str, str] = os.environ) -> Settings:
     """Raises SettingsError, which names every variable that is missing or wrong and says what to do about it."""
-    names = {PREFIX + name.upper(): name for name in Settings.model_fields}
-    values = {names[key]: value.strip() for key, value in environ.items() if key in names and value.strip()}
+    return _read(Settings, environ)
+
+
+def read_keys(environ: Mapping[str, str] = os.environ) -> Keys:
+    """The part that a lab on one machine needs. Raises SettingsError like `read_settings`."""
+    return _read(Keys, environ)
+
+
+K = TypeVar("K", bound=Keys)
+
+
+def _read(kind: type[K], environ: Mapping[str, str]) -> K:
+    given = {key: value.strip() for key, value in environ.items() if value.strip()}
+    variables = {name: _variable(name, given) for name in kind.model_fields}
     try:
-        return Settings.model_validate(values)
+        return kind.model_validate({name: given[key] for name, key in variables.items() if key in given})
     except ValidationError as error:
-        raise SettingsError("\n".join(map(_complaint, error.errors()))) from None
+        raise SettingsError("\n".join(_complaint(one, variables) for one in error.errors())) from None
 
 
-def _complaint(error: ErrorDetails) -> str:
+def _variable(name: str, given: Mapping[str, str]) -> str:
+    ours, usual = PREFIX + name.upper(), name.upper()
+    return usual if name in Keys.model_fields and usual in given and ours not in given else ours
+
+
+def _complaint(error: ErrorDetails, variables: Mapping[str, str]) -> str:
     """Never shows the value: it may be a secret."""
     name = str(error["loc"][0])
     problem = "is not set" if error["type"] == "missing" else f"is wrong: {_problem(error)}"
-    return f"{PREFIX}{name.upper()} {problem}. {Settings.model_fields[name].description}"
+    return f"{variables[name]} {problem}. {Settings.model_fields[name].description}"
 
 
 def _problem(error: ErrorDetails) -> str:

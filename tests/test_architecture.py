@@ -11,6 +11,8 @@ DOORS = {
     "github": {"bot.gateway"},
     "sqlalchemy": {"bot.ledger"},
     "matplotlib": {"bot.plots"},
+    "openai": {"bot.models.openai"},
+    "genai_prices": {"bot.models.openai"},
     "torch": {"runner.harness", "bot.models.baseline.train"},
 }
 WIRING = {"bot.cli", "bot.demo"}

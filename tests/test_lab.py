@@ -1,10 +1,23 @@
 """A lab's configuration: defaults, choices, and complaints that name the key."""
 
+from contextlib import suppress
+
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from bot.errors import LabConfigError
 from bot.lab import LabConfig, read_config
 from bot.models.model import Role
+
+KEYS = st.sampled_from(
+    ["app", "models", "budget", "repairs", "runner", "runs", "dollars", "seconds", "labels", "coder"]
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda values: st.lists(values, max_size=3) | st.dictionaries(KEYS, values, max_size=3),
+    max_leaves=5,
+)
 
 
 @pytest.mark.parametrize("text", [None, "", "# only a comment\n", "{}"])
@@ -74,3 +87,27 @@ def test_odd_values_are_refused_too(text: str) -> None:
 def test_the_configuration_is_frozen() -> None:
     with pytest.raises(ValueError, match="frozen"):
         read_config("").budget.runs = 99  # type: ignore[misc]
+
+
+@pytest.mark.parametrize(
+    ("text", "limit"),
+    [("", 2760), ("runner: {seconds: 20}", 90), ("runner: {seconds: 20, hard_seconds: 30}", 30)],
+)
+def test_a_training_is_ended_half_as_long_again_and_a_minute_later_or_when_the_lab_says(text: str, limit: int) -> None:
+    assert read_config(text).runner.limit == limit
+
+
+def test_every_complaint_is_told_at_once() -> None:
+    with pytest.raises(LabConfigError, match=r"`budget\.runs`.*; `repairs`.*found 'many'"):
+        read_config("{budget: {runs: 0}, repairs: many}")
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.text() | st.dictionaries(KEYS, VALUES, max_size=4).map(str))
+@example("[" * 500)
+@example("a: &a [*a]")
+@example("budget: &b {runs: 1, dollars: *b}")
+@example("a: 2020-99-99")
+def test_any_file_is_a_configuration_or_a_complaint(text: str) -> None:
+    with suppress(LabConfigError):
+        assert 1 <= read_config(text).budget.runs <= 1000

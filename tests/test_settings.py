@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from bot.errors import SettingsError
-from bot.settings import PREFIX, Settings, read_settings
+from bot.settings import PREFIX, Keys, Settings, read_keys, read_settings
 
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\n"
 NEEDED = {"APP_ID": "Iv23liABC", "PRIVATE_KEY": PEM, "WEBHOOK_SECRET": "It's a Secret to Everybody"}
@@ -57,6 +57,9 @@ def test_everything_that_is_missing_is_named_at_once() -> None:
         ("SWEEP_SECONDS", "nan"),
         ("PACE", "perhaps"),
         ("API_URL", "api.github.com"),
+        ("OPENAI_BASE_URL", "api.openai.com/v1"),
+        ("OPENAI_API_KEY", "sk-one sk-two"),
+        ("OPENAI_API_KEY", "“sk-pasted”"),
         ("PRIVATE_KEY", "/no/such/key.pem"),
         ("PRIVATE_KEY", "-----BEGIN CERTIFICATE-----"),
         ("PRIVATE_KEY", __file__),
@@ -74,12 +77,29 @@ def test_the_key_may_be_a_path_or_have_written_out_line_ends(tmp_path: Path) -> 
     assert read(PRIVATE_KEY=PEM.strip().replace("\n", "\\n")).private_key == PEM
 
 
+def test_keys_are_read_as_other_programs_read_them_and_ours_come_first() -> None:
+    usual = {"OPENAI_API_KEY": " sk-usual\n", "OPENAI_BASE_URL": "http://127.0.0.1:9/v1/", "APP_ID": "of another"}
+    assert read_keys({}) == Keys(openai_api_key="", openai_base_url="")
+    assert read_keys(usual) == Keys(openai_api_key="sk-usual", openai_base_url="http://127.0.0.1:9/v1")
+    assert read_keys(usual | {"TRAINWRIGHT_OPENAI_API_KEY": "sk-ours"}).openai_api_key == "sk-ours"
+    assert read_keys(usual | {"TRAINWRIGHT_OPENAI_API_KEY": " "}).openai_api_key == "sk-usual"
+    settings = read_settings(usual | {PREFIX + name: value for name, value in NEEDED.items()})
+    assert (settings.openai_api_key, settings.app_id) == ("sk-usual", NEEDED["APP_ID"])
+
+
+def test_a_wrong_usual_variable_is_named_as_it_was_given() -> None:
+    with pytest.raises(SettingsError, match=r"^OPENAI_BASE_URL is wrong: not a URL .* Leave it out for OpenAI"):
+        read_keys({"OPENAI_BASE_URL": "localhost:8000"})
+
+
 def test_settings_are_frozen_and_keep_their_secrets() -> None:
-    settings = read()
+    settings = read(OPENAI_API_KEY="sk-secret", OPENAI_BASE_URL="http://me:password@127.0.0.1")
     with pytest.raises(ValidationError):
         setattr(settings, "port", 1)  # noqa: B010 (mypy knows that it is frozen)
     assert "Secret" not in repr(settings)
     assert "MIIE" not in repr(settings)
+    assert "sk-secret" not in repr(settings)
+    assert "password" not in repr(settings)
 
 
 def test_each_setting_has_a_next_step() -> None:

@@ -94,6 +94,16 @@ def test_a_crash_that_cannot_be_mended_is_a_failed_run(story: Tell) -> None:
     assert tale.record("1", second["head"]["ref"]).discarded
 
 
+def test_where_the_model_sees_no_mend_the_run_failed(story: Tell) -> None:
+    tale = story(script=Script(coder=[code(CRASH), "## Cannot\nI see no mend.", trained(1.0)]))
+    tale.begin()
+    first = tale.concluded("1")
+    record = tale.record("1", first["head"]["ref"])
+    assert record.conclusion
+    assert record.conclusion.verdict is Verdict.FAILED
+    assert len(tale.trainings()) == 1
+
+
 def test_a_training_that_does_not_end_is_ended(story: Tell) -> None:
     tale = story(
         script=Script(coder=[code(HANGS), trained(1.0)]),

@@ -107,6 +107,10 @@ def result(status: Status = Status.OK, **changes: Any) -> Result:
     return Result(**(usual | changes))
 
 
+MAIN_ONE = folder(result_of())
+"""Main with run 1 merged."""
+
+
 def artifact(status: Status = Status.OK, **changes: Any) -> Artifact:
     return Artifact(result(status, **changes), "# Digest\n")
 

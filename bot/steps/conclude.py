@@ -5,7 +5,7 @@ from dataclasses import replace
 from bot import prompts
 from bot.carry import Carried, carry
 from bot.documents import change_tasks, render_log
-from bot.errors import ReplyError
+from bot.errors import Declined, ReplyError
 from bot.experiment import Conclude, Experiment, Repair, Repeat, Run, Training, attempt_of
 from bot.folder import CODE, LOG, PROGRESS_PLOT, TASKS, plot_path, record_path
 from bot.outcome import lines, outcome_of
@@ -17,6 +17,7 @@ from bot.steps.plan import revised
 
 
 def repair(hands: Hands, x: Experiment, action: Repair) -> None:
+    """A further commit on the same branch; where the model sees no mend, the run concludes as it is."""
     run, attempt = action.run, action.attempt
     assert run.record is not None
     assert action.training.artifact is not None
@@ -28,7 +29,11 @@ def repair(hands: Hands, x: Experiment, action: Repair) -> None:
         digest=action.training.artifact.digest,
         source=source,
     )
-    told = hands.ask(x, prompt, lambda text: _mended(text, source), run=run.id, cause=attempt.key)
+    try:
+        told = hands.ask(x, prompt, lambda text: _mended(text, source), run=run.id, cause=attempt.key)
+    except Declined:
+        conclude(hands, x, Conclude(run, action.training, attempt))
+        return
     code = told.value.code
     mend = Mend(
         attempt=attempt.key,

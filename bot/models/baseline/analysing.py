@@ -80,7 +80,7 @@ def _verdict(result: Result) -> str:
     confirmed = "Confirmed" if result.gain > 0 else "Not confirmed"
     expected = re.search(r"should (fall|rise) by about (\d+\.\d+)", question.expected)
     rather = f" Expected was that it would {expected[1]} by about {expected[2]}." if expected else ""
-    return f"{confirmed}: with {result.step}, {moved}, by {show(abs(result.gain))}{part}.{rather}"
+    return f"{confirmed}: with {result.step}, {moved}, by {words.apart(result.gain)}{part}.{rather}"
 
 
 def _against_ngrams(result: Result) -> str:
@@ -91,7 +91,7 @@ def _against_ngrams(result: Result) -> str:
         if kind and result.figure and other.name.rpartition("_")[2] == result.name.rpartition("_")[2]:
             difference = other.value - result.figure.value
             side = "below" if difference > 0 else "above"
-            parts.append(f"{show(abs(difference))} {side} that of the {kind} ({other.text})")
+            parts.append(f"{words.apart(difference)} {side} that of the {kind} ({other.text})")
     return f"{words.listed(parts)} on the same bytes" if parts else ""
 
 
@@ -153,7 +153,7 @@ def _learning(result: Result) -> Iterator[str]:
         gap = result.figure.value - fitted.value
         side = "above" if gap >= 0 else "below"
         meaning = _meaning(gap, fitted.value)
-        yield f"`{result.name}` lies {show(abs(gap))} {side} `{fitted.name}` ({fitted.text}){meaning}."
+        yield f"`{result.name}` lies {words.apart(gap)} {side} `{fitted.name}` ({fitted.text}){meaning}."
     loss = next((course for course in result.question.facts.courses if "loss" in course.name), None)
     yield from _end_of(loss) if loss else ()
 
@@ -190,8 +190,8 @@ def _caveat(result: Result) -> str:
         else ""
     )
     return (
-        f"This is one training with one seed: how much of the difference of {show(abs(result.gain))} is chance, these "
-        f"numbers do not tell{small}."
+        f"This is one training with one seed: how much of the difference of {words.apart(result.gain)} is chance, "
+        f"these numbers do not tell{small}."
     )
 
 
@@ -223,7 +223,9 @@ def _recommendation(result: Result) -> str:
     if result.verdict == "improved" and result.gain is None:
         return "merge: it is the first result, from which every later run is measured."
     if result.verdict == "improved":
-        return f"merge: the value of `{result.name}` is better than the best before by {show(result.gain or 0.0)}."
+        return (
+            f"merge: the value of `{result.name}` is better than the best before by {words.apart(result.gain or 0.0)}."
+        )
     if result.figure is None:
         return f"close: without a value of `{result.name}` there is nothing to keep."
     return (

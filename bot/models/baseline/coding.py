@@ -3,12 +3,11 @@
 import re
 
 from bot import markdown
-from bot.facts import show
 from bot.models.baseline import family, words
 from bot.models.baseline.knobs import BY_NAME, KNOBS, TUNED_SECONDS, hope
-from bot.models.baseline.moves import Ground, Move, State, Trial, best, kept_settings, state_of
+from bot.models.baseline.moves import Ground, Move, State, Trial, best, kept_settings, options, state_of
 from bot.models.baseline.reading import Kind, Question
-from bot.models.baseline.script import changes, defaults, same, settings, template, wanted, with_settings
+from bot.models.baseline.script import changes, defaults, literal, same, settings, template, wanted, with_settings
 from bot.models.baseline.wishes import ASKED, in_task, open_knobs, with_name
 
 _RECOGNISED = 3  # settings that a train.py has to have to count as one of the family
@@ -38,7 +37,8 @@ def write(question: Question) -> str:
     if not question.code and not question.rows:
         return _first(question)
     state = search(question)
-    move = _asked(question, state) or best(state)
+    moves = (move for move in options(state) if _fits(question.code or template(), move))
+    move = _asked(question, state) or next(moves, None)
     return _next(question, state, move) if move else words.declined(family.cannot(_no_move(state)))
 
 
@@ -57,6 +57,12 @@ def search(question: Question) -> State:
     state = state_of(question.rows, present, default)
     tasks = open_knobs((item.text, bool(item.done)) for item in question.tasks)
     return State(state.settings, state.trials, state.broken, tasks, question.seconds)
+
+
+def _fits(code: str, move: Move) -> bool:
+    """A word that the code does not know, a person's code perhaps, is no value for it."""
+    word = literal(move.new)
+    return not isinstance(word, str) or re.search(rf"\b{re.escape(word)}\b", code) is not None
 
 
 def _asked(question: Question, state: State) -> Move | None:
@@ -155,7 +161,7 @@ def _because(state: State, move: Move) -> str:
     if move.ground is Ground.ASKED:
         return "TASKS.md asks for this value."
     if last and move.ground is Ground.FURTHER:
-        gain = f" by {show(last.gain)}" if last.gain else ""
+        gain = f" by {words.apart(last.gain)}" if last.gain else ""
         return f"The last step this way, in run {last.run}, improved `val_bpb`{gain}; this is the next one."
     if last and move.ground is Ground.OTHER_WAY:
         return f"{_tried(last)}, so the other way is tried."
@@ -165,7 +171,11 @@ def _because(state: State, move: Move) -> str:
 
 
 def _tried(trial: Trial) -> str:
-    result = {"improved": "improved", "no gain": "brought no gain", "failed": "gave no result"}
+    result = {
+        "improved": "improved and was closed all the same",
+        "no gain": "brought no gain",
+        "failed": "gave no result",
+    }
     how = f" ({trial.status})" if trial.status and trial.verdict == "failed" else ""
     return f"{trial.old} → {trial.new} {result.get(trial.verdict, 'has no result')}{how} in run {trial.run}"
 
@@ -183,8 +193,9 @@ def _expected(question: Question, state: State, move: Move) -> str:
         return "Unknown: `val_bpb` should fall, but nothing measured so far says by how much."
     way = f"fall by about {hoped:.2f}" if hoped > 0 else f"rise by about {-hoped:.2f}, if it is as it was then"
     return (
-        f"`val_bpb` should {way}: alone, from the first version, this step went from {_known(move, move.old)} to "
-        f"{_known(move, move.new)} when this family was tuned ({TUNED_SECONDS} s on two CPU cores)."
+        f"`val_bpb` should {way}: alone, upon {BY_NAME[move.name].upon}, this step went from "
+        f"{_known(move, move.old)} to {_known(move, move.new)} when this family was tuned "
+        f"({TUNED_SECONDS} s on two CPU cores)."
     )
 
 

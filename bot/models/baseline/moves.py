@@ -212,14 +212,14 @@ def _ground(state: State, name: str, old: str) -> Ground:
 
 
 def _move(knob: Knob, state: State, old: str, new: str, ground: Ground) -> Move:
-    """The promise is half of what the last step gained, or what was known beforehand, or next to nothing."""
+    """The promise is what was known beforehand, or half of what the last step gained, or next to nothing."""
     hoped = hope(knob, old, new, seconds=state.seconds)
-    gained = next((t for t in reversed(state.trials) if t.name == knob.name and same(t.new, old)), None)
-    if ground is Ground.FURTHER and gained and gained.gain and gained.gain > 0:
-        return Move(knob.name, old, new, ground, gained.gain / 2, gained.run)
     if hoped is not None:
         known = Ground.KNOWN if ground is Ground.NEW else ground
         return Move(knob.name, old, new, known, max(hoped, UNHOPEFUL))
+    gained = next((t for t in reversed(state.trials) if t.name == knob.name and same(t.new, old)), None)
+    if ground is Ground.FURTHER and gained and gained.gain and gained.gain > 0:
+        return Move(knob.name, old, new, ground, gained.gain / 2, gained.run)
     return Move(knob.name, old, new, ground, UNKNOWN)
 
 

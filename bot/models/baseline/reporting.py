@@ -34,11 +34,11 @@ def _answer(question: Question) -> str:
         difference = abs(first.value - leader.value)
         parts.append(
             f"Run {first.run}, the first with a result, had {words.value_of(first)}: a difference of "
-            f"{show(difference)} ({words.percent(difference / abs(first.value))})."
+            f"{words.apart(difference)} ({words.percent(difference / abs(first.value))})."
         )
     largest = max(_gained(question), key=_gain, default=None)
     if largest:
-        parts.append(f"What mattered most was {_step(largest)}, with {show(_gain(largest))} of it.")
+        parts.append(f"What mattered most was {_step(largest)}, with {words.apart(_gain(largest))} of it.")
     return " ".join([*parts, _beside(question, leader.value)]).strip()
 
 
@@ -105,7 +105,7 @@ def _limits(question: Question) -> str:
     ]
     smallest = min(_gained(question), key=_gain, default=None)
     if smallest and len(_gained(question)) > 1:
-        parts.insert(1, f"The smallest gain that was kept is {show(_gain(smallest))} (run {smallest.run}).")
+        parts.insert(1, f"The smallest gain that was kept is {words.apart(_gain(smallest))} (run {smallest.run}).")
     return " ".join(parts)
 
 

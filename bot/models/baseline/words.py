@@ -48,6 +48,11 @@ def code(text: str) -> str:
     return f"`{text.replace('`', '')}`"
 
 
+def apart(value: float) -> str:
+    """A difference, as fine as the values that it lies between are shown."""
+    return f"{abs(value):.4f}"
+
+
 def signed(value: float) -> str:
     return f"{value:+.4f}".replace("-", MINUS)
 
