@@ -390,7 +390,7 @@ def _stale_training(experiment: Experiment) -> Cancel | None:
 
 def _obey(experiment: Experiment) -> Action | None:
     """The first command that can be obeyed or answered now; one that has to wait holds up no other."""
-    return next(filter(None, (_obeyed(experiment, asked) for asked in experiment.asked)), None)
+    return next((action for asked in experiment.asked if (action := _obeyed(experiment, asked))), None)
 
 
 def _obeyed(experiment: Experiment, asked: Asked) -> Action | None:

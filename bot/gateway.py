@@ -10,6 +10,7 @@ import base64
 import io
 import itertools
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -464,7 +465,7 @@ def unzip(content: bytes) -> Mapping[str, bytes]:
                 if name in archive.namelist():
                     with archive.open(name) as file:
                         files[name] = file.read(ARTIFACT_SIZES[name] + 1)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise ArtifactError(f"It is not a zip file that I can read: {error}.") from None
     large = [name for name, data in files.items() if len(data) > ARTIFACT_SIZES[name]]
     if large:

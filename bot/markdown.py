@@ -143,7 +143,7 @@ def same(one: str, other: str) -> bool:
 
 
 def _key(text: str) -> str:
-    return re.sub(r"[^\w]+", " ", text.casefold()).strip() or text.strip()
+    return re.sub(r"[^\w]+", " ", text.casefold()).strip() or one_line(text)
 
 
 def one_line(text: str) -> str:

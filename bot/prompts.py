@@ -69,7 +69,7 @@ def code(
         "metric_direction": metric.direction,
         "code": markdown.fenced(source, "python") if source else "",
         "code_run": code_run,
-        "last": _last(last) if last else None,
+        "last": _told(last) if last else None,
         "feedback": data(feedback),
     }
     return _prompt(Role.CODER, "code", values)
@@ -104,7 +104,17 @@ def summarize(*, record: Record, attempt: Attempt, digest: str) -> Prompt:
     return _prompt(Role.SUMMARIZER, "summarize", values)
 
 
-def analyze(context: Context, *, record: Record, outcome: Outcome, summary: str, source: str, runs_left: int) -> Prompt:
+def analyze(
+    context: Context,
+    *,
+    record: Record,
+    outcome: Outcome,
+    summary: str,
+    source: str,
+    runs_left: int,
+    best: Record | None = None,
+) -> Prompt:
+    """`source` is what was trained, the context's own code that on main; `best` is the run to beat."""
     attempt = record.attempt(outcome.attempt)
     assert attempt is not None
     before = context.folder.text(CODE)
@@ -121,6 +131,7 @@ def analyze(context: Context, *, record: Record, outcome: Outcome, summary: str,
         "verdict": outcome.verdict.value,
         "comparison": _comparison(outcome),
         "runs_left": runs_left,
+        "best": _told(best) if best else None,
         "summary": data(summary),
         "diff_against_main": bool(before),
         "code": _difference(before, source) if before else markdown.fenced(source, "python"),
@@ -145,8 +156,9 @@ def report(context: Context, *, metric: Metric, reason: str, best: Record | None
         **context.values(),
         **_history(context, metric),
         "metric_name": metric.name,
+        "metric_direction": metric.direction,
         "reason": reason,
-        "best": _last(best) if best else None,
+        "best": _told(best) if best else None,
     }
     return _prompt(Role.REPORTER, "report", values)
 
@@ -196,7 +208,7 @@ def _history(context: Context, metric: Metric) -> dict[str, object]:
     }
 
 
-def _last(record: Record) -> dict[str, object]:
+def _told(record: Record) -> dict[str, object]:
     conclusion = record.conclusion
     attempt = (record.attempt(conclusion.attempt) if conclusion else None) or (record.attempts or (None,))[-1]
     return {

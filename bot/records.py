@@ -59,8 +59,7 @@ class Value(BaseModel):
 class Metric(Value):
     """The primary metric, as PLAN.md declares it."""
 
-    # Compiled, or Rust would read it: `\w` is wider in Python, by which plans are read.
-    name: str = Field(pattern=re.compile(r"^[A-Za-z][\w./@-]{0,63}\Z"))
+    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_./@-]{0,63}$")
     direction: Literal["lower", "higher"]
 
     def better(self, value: float, than: float) -> bool:

@@ -294,7 +294,7 @@ def test_hostile_words_do_nothing(text: str) -> None:
 
 
 @given(st.lists(st.sampled_from(HOSTILE), min_size=2, max_size=4), st.sampled_from([" ", "\n", "\n\n", "|", "`"]))
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=8)
 def test_hostile_words_together_do_nothing(words: list[str], glue: str) -> None:
     for piece in everything(glue.join(words)):
         check_piece(piece)
@@ -310,18 +310,25 @@ def test_no_word_breaks_the_table_of_runs(text: str) -> None:
         assert row.count("td_open") == 8 * (row.count("tr_open") - 1)
 
 
-@pytest.mark.parametrize("text", ["x" * 70_000, "@a b\n" * 14_000, "```\n" * 17_000])
+@pytest.mark.parametrize("text", ["x" * 66_000, "@a b\n" * 11_000 + "```\n" * 3_000])
 def test_nothing_is_longer_than_github_takes(text: str) -> None:
-    x = next(hostile_experiments(text))
-    notes = [
-        revision_body("ada", text),
-        stuck(ReplyError(text)),
-        *(p for p in pieces(x, WAIT) if isinstance(p, Note | Body)),
-    ]
-    for piece in (Body(1, note) if isinstance(note, str) else note for note in notes):
-        assert len(posted(piece)) < LIMIT
-        assert fingerprint(piece.body) in posted(piece)
-    check = next(piece for piece in pieces(x, WAIT) if isinstance(piece, CheckRun))
+    known = result_of(
+        proposal=proposal(hypothesis=text), conclusion=conclusion(summary=text, analysis=analysis(text=text))
+    )
+    said = list(pieces(experiment(concluded(folder=folder(known))), WAIT))
+    for piece in (Body(1, revision_body("ada", text)), *said):
+        if isinstance(piece, Note | Body):
+            assert len(posted(piece)) < LIMIT
+            assert fingerprint(piece.body) in posted(piece)
+    assert sum("… cut here" in posted(piece) for piece in said if isinstance(piece, Note | Body)) == 3
+
+
+@pytest.mark.parametrize("text", ["x" * 5_000, "🎉 @a #1 " * 1_000])
+def test_a_check_is_short_enough_for_github(text: str) -> None:
+    failed = conclusion(value=None, verdict=Verdict.FAILED)
+    known = result_of(attempts=(attempt(reason=text),), conclusion=failed)
+    check = check_run(concluded(folder=folder(known)), known)
+    assert check
     assert len(check.title) <= 255
     assert len(check.summary) < LIMIT
 

@@ -69,7 +69,7 @@ from tests.values import (
 T = TypeVar("T")
 HELD = frozenset({EXPERIMENT, PAUSED})
 PAID = (Begin, Repair, Conclude, RevisePlan, Report)
-OLD = {"inputs": "0" * 12}
+OLD: dict[str, Any] = {"inputs": "0" * 12}
 LATER = NOW + timedelta(days=9)
 MERGED_ONE = concluded(pull=merged())
 
@@ -473,7 +473,7 @@ situations: dict[str, st.SearchStrategy[Any]] = {
     "resumptions": st.lists(times, max_size=2).map(tuple),
     "dollars": st.sampled_from([0.0, 3.0, 1e9]),
 }
-BARRED = (
+BARRED: tuple[dict[str, Any], ...] = (
     {"open": False},
     {"labels": frozenset()},
     {"labels": HELD},
@@ -490,7 +490,7 @@ def experiments(draw: st.DrawFn, *, barred: bool) -> Experiment:
 
 
 @given(experiments(barred=False) | experiments(barred=True), times)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=150)
 def test_every_situation_has_one_action_and_a_stage(x: Experiment, now: datetime) -> None:
     action = decide(x, now)
     assert isinstance(action, Action)
@@ -500,6 +500,6 @@ def test_every_situation_has_one_action_and_a_stage(x: Experiment, now: datetime
 
 
 @given(experiments(barred=True), times)
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=150)
 def test_nothing_is_paid_for_what_is_not_to_go_on(x: Experiment, now: datetime) -> None:
     assert not isinstance(decide(x, now), (*PAID, Dispatch))

@@ -23,7 +23,7 @@ from bot.facts import (
 from bot.markdown import items
 from bot.models.model import Role
 from bot.records import Call, Curve, Discarded, Verdict
-from bot.sanitise import safe
+from bot.sanitise import safe_line
 from tests.hostile import TEXT
 from tests.values import METRIC, attempt, conclusion, proposal, record, result_of
 
@@ -155,7 +155,7 @@ def test_a_verdict_says_how_its_own_training_ended_whatever_repeats_did() -> Non
 
 
 @settings(deadline=None, max_examples=60)
-@given(TEXT, TEXT, st.sampled_from([str, safe]))
+@given(TEXT, TEXT, st.sampled_from([str, safe_line]))
 @example("a | b \\", "ok | no", str)
 def test_no_word_of_a_record_breaks_the_table(change: str, status: str, clean: type[str]) -> None:
     one = result_of(proposal=proposal(change=change), attempts=[attempt(status=status)])
@@ -166,7 +166,7 @@ def test_no_word_of_a_record_breaks_the_table(change: str, status: str, clean: t
 
 def test_words_that_are_made_safe_stay_safe_in_a_table() -> None:
     one = record(proposal=proposal(change="![spy](https://example.com/x.png) @ada"))
-    html = MarkdownIt("commonmark").enable("table").render(runs_table([one], METRIC, clean=safe))
+    html = MarkdownIt("commonmark").enable("table").render(runs_table([one], METRIC, clean=safe_line))
     assert "<img" not in html
     assert "@ada" not in html
 

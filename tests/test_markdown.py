@@ -194,6 +194,7 @@ def test_nothing_inside_closes_a_fence(text: str) -> None:
         ("Try A", "Try", False),
         ("🎉", "", False),
         ("🎉", "🚀", False),
+        ("🎉  🚀", "🎉 🚀", True),
     ],
 )
 def test_headings_and_tasks_are_the_same_but_for_case_and_punctuation(one: str, other: str, same: bool) -> None:

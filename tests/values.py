@@ -160,7 +160,8 @@ def closed(number: int = 11) -> Pull:
 
 def run(*trainings: Training, **changes: Any) -> Run:
     """Run 1, with an open pull request and no result."""
-    return Run(**({"id": "1", "folder": folder(record()), "pull": pull(), "trainings": trainings} | changes))
+    usual: dict[str, Any] = {"id": "1", "folder": folder(record()), "pull": pull(), "trainings": trainings}
+    return Run(**(usual | changes))
 
 
 def concluded(*trainings: Training, **changes: Any) -> Run:

@@ -108,13 +108,16 @@ def _concluded(
         run=run.id,
         cause=cause,
     )
+    # The documents are the branch's, which has all that main has and more; the code to compare with is main's.
+    folder = replace(run.folder, texts={**run.folder.texts, CODE: x.main.text(CODE)})
     prompt = prompts.analyze(
-        hands.context(x, x.main, tuple(r for r in x.records if r.run != run.id)),
+        hands.context(x, folder, tuple(r for r in x.records if r.run != run.id)),
         record=record,
         outcome=outcome,
         summary=summary.value,
         source=run.folder.text(CODE),
         runs_left=max(0, x.config.budget.runs - len(x.records)),
+        best=before,
     )
     analysis = hands.ask(x, prompt, prompts.read_analysis, run=run.id, cause=cause)
     conclusion = Conclusion(**dict(outcome), summary=summary.value, analysis=analysis.value)

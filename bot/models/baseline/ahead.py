@@ -7,6 +7,7 @@ from bot.models.baseline.coding import recognised
 from bot.models.baseline.knobs import BY_NAME
 from bot.models.baseline.moves import (
     BREAKING,
+    GOOD_SIGN,
     PATIENCE,
     Ground,
     Move,
@@ -144,6 +145,6 @@ def _worth(move: Move) -> str:
         return f"half of what run {move.run} gained would be {move.promise:.3f}"
     if move.ground is Ground.MEND:
         return "it mends the training that gave no result"
-    if move.ground is Ground.KNOWN and move.promise > 0.01:
+    if move.ground is Ground.KNOWN and move.promise > GOOD_SIGN:
         return f"of what is left it promised most when the family was tuned ({move.promise:.2f})"
     return "of what is left it comes next"

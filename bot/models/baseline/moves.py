@@ -9,13 +9,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from bot.models.baseline.knobs import BY_NAME, KNOBS, UNHOPEFUL, Knob, hope
+from bot.models.baseline.knobs import BY_NAME, KNOBS, NOISE, Knob, hope
 from bot.models.baseline.reading import Row
 from bot.models.baseline.script import changes, literal, same
 
 PATIENCE = 10  # results in a row without gain, after which the search is over
-UNKNOWN = 0.01  # bits per byte that a step with nothing known about it is taken to promise
-FINER = 0.004  # the same for a value between two that have been tried
+
+# What a step is taken to promise, in bits per byte, where no measurement says it.
+GOOD_SIGN = 0.011  # it was a gain when the family was tuned, however small
+UNKNOWN = 0.01
+WITHIN_NOISE = 0.006  # it was no gain when the family was tuned, but chance could have done that
+DETAIL = 0.005
+FINER = 0.004  # a value between two that have been tried
+UNHOPEFUL = 0.001  # it was clearly no gain when the family was tuned
 REPEATED_MENDS = 6
 
 _MENDS = {
@@ -164,7 +170,8 @@ def _mends(state: State) -> Iterator[Move]:
         below = ladder[: _index(ladder, state.settings[name])]
         free = [value for value in below if not _tried(state, name, value)]
         if free:
-            yield Move(name, state.settings[name], free[-1], Ground.MEND, 0.0)
+            new = free[-min(BY_NAME[name].stride, len(free))]
+            yield Move(name, state.settings[name], new, Ground.MEND, 0.0)
 
 
 def _of(knob: Knob, state: State) -> Iterator[Move]:
@@ -193,15 +200,17 @@ def _step(knob: Knob, state: State, old: str, beyond: Sequence[str]) -> Iterator
     if tried == len(beyond):
         yield _move(knob, state, old, _stride(knob, state, old, free), _ground(state, knob.name, old))
         return
-    hoped = hope(knob, old, beyond[tried], seconds=state.seconds) or 0.0
-    yield Move(knob.name, old, free[len(free) // 2], Ground.BETWEEN, max(FINER, hoped / 4))
+    barrier = hope(knob, old, beyond[tried], seconds=state.seconds) or 0.0
+    new = free[len(free) // 2]
+    hoped = hope(knob, old, new, seconds=state.seconds)
+    finer = FINER if hoped is None or hoped > -NOISE else UNHOPEFUL
+    yield Move(knob.name, old, new, Ground.BETWEEN, max(finer, barrier / 4))
 
 
 def _stride(knob: Knob, state: State, old: str, free: Sequence[str]) -> str:
-    """Of the values one way, the one that was best when the family was tuned; else some rungs away."""
-    hopes = [hope(knob, old, value, seconds=state.seconds) or 0.0 for value in free]
-    best_hope = max(hopes)
-    return free[hopes.index(best_hope)] if best_hope > 0 else free[min(knob.stride, len(free)) - 1]
+    """Of the values one way, the best of those that were known when the family was tuned; else some rungs away."""
+    hopes = [(hoped, value) for value in free if (hoped := hope(knob, old, value, seconds=state.seconds)) is not None]
+    return max(hopes)[1] if hopes else free[min(knob.stride, len(free)) - 1]
 
 
 def _ground(state: State, name: str, old: str) -> Ground:
@@ -216,11 +225,12 @@ def _move(knob: Knob, state: State, old: str, new: str, ground: Ground) -> Move:
     hoped = hope(knob, old, new, seconds=state.seconds)
     if hoped is not None:
         known = Ground.KNOWN if ground is Ground.NEW else ground
-        return Move(knob.name, old, new, known, max(hoped, UNHOPEFUL))
+        least = GOOD_SIGN if hoped > 0 else WITHIN_NOISE if hoped > -NOISE else UNHOPEFUL
+        return Move(knob.name, old, new, known, max(hoped, least))
     gained = next((t for t in reversed(state.trials) if t.name == knob.name and same(t.new, old)), None)
     if ground is Ground.FURTHER and gained and gained.gain and gained.gain > 0:
         return Move(knob.name, old, new, ground, gained.gain / 2, gained.run)
-    return Move(knob.name, old, new, ground, UNKNOWN)
+    return Move(knob.name, old, new, ground, DETAIL if knob.detail else UNKNOWN)
 
 
 def _tried(state: State, name: str, value: str) -> bool:
