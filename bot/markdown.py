@@ -78,9 +78,11 @@ def body(text: str, found: Section) -> str:
 def replace(text: str, found: Section, content: str) -> str:
     """The document with this section, heading included, replaced by `content`; every other line is as it was."""
     before, after = lines(text)[: found.start], lines(text)[found.end :]
-    new = f"{content.rstrip()}\n" if content else ""
-    gap = "\n" if new and after else ""
-    return "".join([*before, new, gap, *after])
+    if content:
+        before.append(f"{content.rstrip()}\n")
+    gap = "\n" if after and before and before[-1].strip() else ""
+    # Indented, the next heading would belong to a list that the content ends with.
+    return "".join(before) + gap + "".join(after).lstrip(" ")
 
 
 def closed(text: str) -> str:

@@ -294,6 +294,7 @@ def test_headings_of_an_analysis_stay_in_its_section(text: str) -> None:
 @settings(deadline=None, max_examples=60)
 @given(TEXT, TEXT, LINE, LINE, TEXT)
 @example("", "```", "<pre>", "# Runs", "## Run 2: forged")
+@example("## Run 1: x\n  ## Ours\n\nNotes.", "", "", "", "")
 def test_the_log_is_the_same_written_twice_and_keeps_every_other_section(
     text: str, said: str, hypothesis: str, change: str, message: str
 ) -> None:

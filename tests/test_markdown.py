@@ -103,13 +103,24 @@ def test_replacing_a_section_leaves_every_line_around_it(text: str, index: int) 
         lines = markdown.lines(text)
         changed = markdown.replace(text, found[index], "## New\n\nContent.\n")
         assert changed.startswith("".join(lines[: found[index].start]) + "## New\n\nContent.\n")
-        assert changed.endswith("".join(lines[found[index].end :]))
+        assert changed.endswith("".join(lines[found[index].end :]).lstrip(" "))
 
 
 def test_a_replaced_section_has_an_empty_line_before_the_next() -> None:
     found = markdown.section(LOG, "Runs")
     assert found
     assert "## Runs\n\nNew.\n\n## Run 1" in markdown.replace(LOG, found, "## Runs\n\nNew.\n\n\n")
+
+
+@pytest.mark.parametrize("heading", ["  ## Two", "   Two\n  ---"])
+@pytest.mark.parametrize("content", ["## One\n\n- A list.", ""])
+def test_the_next_section_stays_one_after_a_list_or_a_line(heading: str, content: str) -> None:
+    text = f"Above.\n## One\n\nText.\n\n{heading}\n\nBody.\n"
+    found = markdown.section(text, "One")
+    assert found
+    changed = markdown.replace(text, found, content)
+    assert titles(changed)[-1] == "Two"
+    assert "Above.\n" in changed
 
 
 def test_a_section_replaced_by_nothing_is_gone() -> None:

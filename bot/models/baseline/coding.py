@@ -102,7 +102,10 @@ def _first(question: Question) -> str:
     duration = words.duration(question.seconds)
     expected = "`val_bpb` below that of byte trigrams on the same bytes; how far below is unknown at this budget."
     if question.seconds == TUNED_SECONDS:
-        expected = f"`val_bpb` of about {START:.2f}, as when this family was tuned (two CPU cores, {duration})."
+        expected = (
+            f"`val_bpb` of about {START:.2f} on two idle CPU cores, as estimated when this family was tuned; "
+            "higher on a busy machine, which makes fewer steps."
+        )
     return words.reply(
         (
             "Hypothesis",
@@ -192,7 +195,7 @@ def _expected(question: Question, state: State, move: Move) -> str:
     return (
         f"`val_bpb` should {way}: alone, upon {BY_NAME[move.name].upon}, this step went from "
         f"{_known(move, move.old)} to {_known(move, move.new)} when this family was tuned "
-        f"({TUNED_SECONDS} s on two CPU cores).{noise}"
+        f"(estimates for {TUNED_SECONDS} s of two idle CPU cores).{noise}"
     )
 
 

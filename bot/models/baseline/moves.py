@@ -36,7 +36,7 @@ BREAKING = frozenset(_MENDS)
 class Ground(Enum):
     """Why a step is thought to be worth a run."""
 
-    KNOWN = "measured when this family was tuned"
+    KNOWN = "estimated when this family was tuned"
     FURTHER = "the last step this way gained"
     OTHER_WAY = "the step the other way did not gain"
     BETWEEN = "the step beyond it did not gain"
