@@ -1,8 +1,8 @@
 """What may be varied: the settings of the family's script, their ladders, and what is known of them beforehand.
 
 `known` are bits per byte with this one setting changed `upon` some version, from one training each when the family was
-tuned. The machine was busy, so they are estimates for 20 seconds of two idle cores: the trainings ran on one thread until
-1.55 × 18.3 s of CPU time were used. They say in which order to try things, and are no result of any experiment.
+tuned. The machine was busy, so they are estimates for 20 seconds of two idle cores: the trainings ran on one thread
+until 1.55 × 18.3 s of CPU time were used. They give an order to try things in, and are no result of any experiment.
 """
 
 from collections.abc import Mapping
