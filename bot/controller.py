@@ -12,9 +12,18 @@ from datetime import UTC, datetime, timedelta
 from bot import comments
 from bot.asking import Asker
 from bot.desired import missing
-from bot.errors import Declined, DocumentError, Lagging, NotFound, ReplyError, SettingsError, TrainwrightError
+from bot.errors import (
+    Declined,
+    DocumentError,
+    LabConfigError,
+    Lagging,
+    NotFound,
+    ReplyError,
+    SettingsError,
+    TrainwrightError,
+)
 from bot.events import Event, experiment_of
-from bot.experiment import EXPERIMENT, PAUSED, Experiment, Pause, Wait, decide
+from bot.experiment import EXPERIMENT, PAUSED, Cancel, Experiment, Pause, Wait, decide
 from bot.gateway import App
 from bot.ledger import Ledger
 from bot.load import Loader
@@ -27,6 +36,7 @@ LABELS = {
     EXPERIMENT: "An idea for Trainwright to work on",
     PAUSED: "Trainwright waits: take this label off to go on",
 }
+FULL_LOOK_EVERY = timedelta(days=1)
 MAX_STEPS = 40
 """More steps than any way through an experiment has between two waits: a loop that does not end is an error."""
 OVERLAP = timedelta(minutes=2)
@@ -57,6 +67,7 @@ class Controller:
         self._clock = clock
         self._labs: dict[str, Lab] = {}
         self._swept: dict[str, datetime] = {}
+        self._looked_at_all: dict[str, datetime] = {}
         self.queue = Queue(self.look, give_up=self._give_up, workers=workers)
 
     # What happened
@@ -68,11 +79,11 @@ class Controller:
             self.queue.add(Key(event.lab, number))
 
     def sweep(self) -> None:
-        """Look where something happened since the last sweep of each lab; the first time, at every open experiment."""
+        """Look where something happened since each lab's last sweep; at first and daily, at every open experiment."""
         for name in self._app.labs():
-            started, since = self._clock(), self._swept.get(name)
+            started = self._clock()
             try:
-                numbers = self._changed(name, since)
+                numbers = self._changed(name, started)
             except TrainwrightError as error:
                 log.warning("%s: the sweep failed: %s", name, error)
                 continue
@@ -80,10 +91,12 @@ class Controller:
                 self.queue.add(Key(name, number))
             self._swept[name] = started
 
-    def _changed(self, name: str, since: datetime | None) -> set[int]:
+    def _changed(self, name: str, now: datetime) -> set[int]:
         gateway = self._lab(name).hands.gateway
-        if since is None:
+        since, full = self._swept.get(name), self._looked_at_all.get(name)
+        if since is None or full is None or now - full > FULL_LOOK_EVERY:
             gateway.create_labels(LABELS)
+            self._looked_at_all[name] = now
             return set(gateway.open_experiments())
         experiments, threads = gateway.changed_since(since - OVERLAP)
         return experiments | threads
@@ -95,32 +108,38 @@ class Controller:
         lab = self._lab(key.lab)
         try:
             for _ in range(MAX_STEPS):
-                wait = self._step(lab, self._load(lab, key.number))
+                x = self._load_or_look_behind(lab, key)
+                if x is None:
+                    return None
+                wait = self._step(lab, x)
                 if wait is not None:
                     return self._seconds(wait)
         except Lagging as lagging:
             return lagging.seconds
-        except NotFound:
-            self._look_behind(key, lab.hands.gateway.branch_of_thread(key.number))
-            return None
         raise RuntimeError(f"{key} made {MAX_STEPS} steps without coming to a wait.")
 
-    def _look_behind(self, key: Key, branch: str | None) -> None:
-        """The number was a pull request's: its experiment is meant."""
+    def _load_or_look_behind(self, lab: Lab, key: Key) -> Experiment | None:
+        """None when the number is a pull request's: its experiment is meant, and looked at next."""
+        try:
+            return self._load(lab, key.number)
+        except NotFound:
+            branch = lab.hands.gateway.branch_of_thread(key.number)
         number = experiment_of(branch) if branch else None
         if number is not None and number != key.number:
             self.queue.add(Key(key.lab, number))
+        return None
 
     def _step(self, lab: Lab, x: Experiment) -> Wait | None:
         """Say what is to be said, then do the next thing. The wait, when there is nothing else to do."""
         step = decide(x, self._clock())
-        for piece in missing(x, step):
-            post(lab.hands, x, piece)
+        if not isinstance(step, Cancel):  # a machine at work for nothing goes before words
+            for piece in missing(x, step):
+                post(lab.hands, x, piece)
         if isinstance(step, Wait):
             return step
         try:
             perform(lab.hands, x, step)
-        except (Declined, ReplyError, DocumentError, SettingsError) as error:
+        except (Declined, ReplyError, DocumentError, LabConfigError, SettingsError) as error:
             log.info("%s#%d is stuck: %s", x.lab, x.number, error)
             self._pause(lab, x.number, comments.stuck(error))
         return None

@@ -449,10 +449,12 @@ def _wait_for_training(experiment: Experiment, training: Training, now: datetime
 def _conclude(experiment: Experiment, run: Run, training: Training) -> Action:
     attempt = attempt_of(run, training)
     assert run.record is not None
+    assert run.pull is not None
     broken = attempt.status in (Status.FAILED, Status.OUT_OF_MEMORY) or (
         attempt.status == Status.OK and run.record.metric.name not in attempt.metrics
     )
-    if broken and run.record.repairs_in_a_row() < experiment.config.repairs:
+    told = run.record.with_attempt(attempt, pull=run.pull.number)
+    if broken and told.repairs_in_a_row() < experiment.config.repairs:
         return Repair(run, training, attempt)
     return Conclude(run, training, attempt)
 

@@ -463,6 +463,8 @@ def unzip(content: bytes) -> Mapping[str, bytes]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             for name in ARTIFACT_NAMES:
                 if name in archive.namelist():
+                    if archive.getinfo(name).compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                        raise ArtifactError(f"{name} is compressed in a way that no runner of ours uses.")
                     with archive.open(name) as file:
                         files[name] = file.read(ARTIFACT_SIZES[name] + 1)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError, ValueError) as error:

@@ -1,5 +1,6 @@
 """A lab's .github/trainwright.yml: models, budgets and runner settings, read from main only."""
 
+import reprlib
 from typing import Literal
 
 import yaml
@@ -10,6 +11,7 @@ from bot.models.model import Role
 
 PATH = ".github/trainwright.yml"
 WORKFLOW = "train.yml"
+WORKFLOW_PATH = f".github/workflows/{WORKFLOW}"
 
 
 class Strict(BaseModel):
@@ -58,7 +60,7 @@ def read_config(text: str | None) -> LabConfig:
     """Defaults where the file is missing or empty; LabConfigError names the key and what was expected."""
     try:
         content = yaml.safe_load(text or "")
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise LabConfigError(f"{PATH} is not valid YAML: {error}") from None
     if content is not None and not isinstance(content, dict):
         raise LabConfigError(f"{PATH} must be a mapping of settings, but it is a {type(content).__name__}.")
@@ -71,4 +73,4 @@ def read_config(text: str | None) -> LabConfig:
 def _complaint(error: object) -> str:
     assert isinstance(error, dict)
     key = ".".join(str(part) for part in error["loc"])
-    return f"`{key}`: {error['msg']} (found {error['input']!r})"
+    return f"`{key}`: {error['msg']} (found {reprlib.repr(error['input'])})"

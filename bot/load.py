@@ -3,6 +3,7 @@
 Nothing is remembered between two looks but what cannot change (commits, blobs, artifacts that were read).
 """
 
+import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -59,7 +60,8 @@ class Loader:
             **{run.pull.number: self._gateway.comments(run.pull.number) for run in runs if run.pull},
         }
         runs = [replace(run, comments=_ours(threads[run.pull.number])) if run.pull else run for run in runs]
-        bound = {ordinal for thread in threads.values() for ordinal in _bound(thread)}
+        resumptions = _resumptions(timeline)
+        bound = {name for thread in threads.values() for name in _bound(thread, since=max(resumptions, default=EVER))}
         found = Experiment(
             lab=self._gateway.lab,
             number=number,
@@ -80,7 +82,7 @@ class Loader:
             report_asked="report" in bound,
             seen=issue.seen > 0,
             paused_by=_paused_by(timeline, us=self._gateway.login),
-            resumptions=tuple(h.at for h in timeline if (h.event, h.label) == ("unlabeled", PAUSED)),
+            resumptions=resumptions,
             cause=_cause(timeline, runs),
             dollars=dollars,
         )
@@ -127,10 +129,12 @@ class Loader:
         """The last run on main and every later one: they have branches or pull requests of a known name."""
         last = max((record.number for record in main.records), default=0)
         runs: list[Run] = []
-        run = max(last, 1)
-        while found := self._run(number, str(run), main):
-            runs.append(found)
-            run += 1
+        for run in itertools.count(max(last, 1)):
+            found = self._run(number, str(run), main)
+            if found:
+                runs.append(found)
+            elif run > last:  # records of a copied lab have no pull request here
+                break
         if not runs:
             return runs
         trainings = self._gateway.workflow_runs(number, since=since)
@@ -188,11 +192,11 @@ class Loader:
         return Run("report", self._folder(head, number, title=""), pull) if head else None
 
     def _authority(self, timeline: Sequence[Happening]) -> Authority | None:
-        labelled = [h for h in timeline if h.event == "labeled" and h.label == EXPERIMENT]
+        labelled = [i for i, h in enumerate(timeline) if h.event == "labeled" and h.label == EXPERIMENT]
         if not labelled:
             return None
-        newest = labelled[-1]
-        renamed = {h.login for h in timeline if h.event == "renamed" and h.at > newest.at}
+        newest = timeline[labelled[-1]]
+        renamed = {h.login for h in timeline[labelled[-1] :] if h.event == "renamed"}
         strangers = sorted(login for login in renamed if not self._gateway.may_write(login))
         may = not strangers and self._gateway.may_write(newest.login)
         return Authority(newest.login, may, newest.id, strangers[0] if strangers else None)
@@ -210,8 +214,18 @@ class Loader:
         return tuple(sorted(asked, key=lambda a: (a.comment, a.ordinal)))
 
 
-def _bound(comments: Sequence[CommentFacts]) -> set[str]:
-    return {name for name in ("report",) for c in comments if c.by_us and mark(bound_mark(name)) in c.body}
+def _bound(comments: Sequence[CommentFacts], *, since: datetime) -> set[str]:
+    """Commands in force: a resumption ends them."""
+    recent = [comment.body for comment in comments if comment.by_us and comment.at >= since]
+    return {name for name in ("report",) for body in recent if mark(bound_mark(name)) in body}
+
+
+def _resumptions(timeline: Sequence[Happening]) -> tuple[datetime, ...]:
+    """When people let it go on: the label `paused` came off, `experiment` was set again, the issue was reopened."""
+    going_on = (("unlabeled", PAUSED), ("labeled", EXPERIMENT), ("reopened", ""))
+    found = [h for h in timeline if (h.event, h.label) in going_on]
+    start = next((h for h in found if h.label == EXPERIMENT), None)
+    return tuple(h.at for h in found if h is not start)
 
 
 def read_artifact(files: Mapping[str, bytes]) -> Artifact:

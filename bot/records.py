@@ -243,6 +243,12 @@ class Record(Value):
         attempt = self.conclusion and self.attempt(self.conclusion.attempt)
         return bool(attempt and attempt.inputs == inputs)
 
+    def with_attempt(self, attempt: Attempt, *, pull: int) -> "Record":
+        """An attempt is told once, however often it is looked at."""
+        known = self.attempt(attempt.key) is not None
+        attempts = self.attempts if known else (*self.attempts, attempt)
+        return self.model_copy(update={"pull": pull, "attempts": attempts})
+
     def repairs_in_a_row(self) -> int:
         """Repairs since the last attempt of inputs that a person made."""
         ours = {self.inputs, *(repair.inputs for repair in self.repairs)}

@@ -39,8 +39,8 @@ def environment(
         name: value for name, value in inherited.items() if _ALLOWED.fullmatch(name) and not _SECRET.search(name)
     }
     others = [entry for entry in inherited.get("PYTHONPATH", "").split(os.pathsep) if os.path.isabs(entry)]
-    # Threads that wait for each other by spinning bring a CPU training to a standstill (57 → 2 steps a second, measured on
-    # two cores) as soon as anything else runs on the machine. Whoever has the machine alone may set it to `active`.
+    # Threads that wait for each other by spinning bring a CPU training to a standstill (57 → 2 steps a second on two
+    # cores) as soon as anything else runs on the machine. Whoever has the machine alone may set it to `active`.
     return (
         {"OMP_WAIT_POLICY": "passive"}
         | allowed

@@ -4,8 +4,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.story import Story
+
+settings.register_profile("patient", deadline=None)  # no test asserts on the clock
+settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -155,7 +155,6 @@ def test_a_revision_that_fails_pauses_and_is_tried_again_once_somebody_resumes(s
     assert "The plan is revised" in desk.said(number)
 
 
-@pytest.mark.xfail(strict=True, reason="NotFound of a step is taken for an issue that is a pull request")
 def test_a_lab_without_a_workflow_is_told_so(sit: Callable[..., Desk], tmp_path: Path) -> None:
     bare = Lab(tmp_path / "bare", workflow="")
     number = bare.issue(EXPERIMENT)

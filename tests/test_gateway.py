@@ -1,7 +1,6 @@
 """The door to GitHub: hostile archives, GitHub's refusals as ours, and the verbs against the stand-in."""
 
 import io
-import lzma
 import struct
 import zipfile
 from collections.abc import Iterator
@@ -104,12 +103,13 @@ LZMA = packed({"digest.md": b"many words " * 100}, how=zipfile.ZIP_LZMA)
     "content",
     [
         DEFLATED[:40] + b"\xff" * 8 + DEFLATED[48:],
-        pytest.param(LZMA[:52] + b"\xff" * 8 + LZMA[60:], marks=pytest.mark.xfail(strict=True, raises=lzma.LZMAError)),
+        LZMA,
+        LZMA[:52] + b"\xff" * 8 + LZMA[60:],
     ],
-    ids=["deflate", "lzma"],
+    ids=["deflate", "lzma", "broken lzma"],
 )
-def test_compressed_bytes_that_are_none_are_refused(content: bytes) -> None:
-    with pytest.raises(ArtifactError, match="not a zip file that I can read"):
+def test_compressed_bytes_that_are_none_or_odd_are_refused(content: bytes) -> None:
+    with pytest.raises(ArtifactError, match=r"not a zip file that I can read|compressed in a way"):
         unzip(content)
 
 

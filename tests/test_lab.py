@@ -69,6 +69,9 @@ def test_a_role_s_model_is_the_lab_s_choice_else_the_server_s(text: str, planner
         ("just text", "must be a mapping"),
         ("budget: [", "not valid YAML"),
         ("a: b: c", "not valid YAML"),
+        ("a: !!int ''", "not valid YAML"),
+        ("a: !!bool foo", "not valid YAML"),
+        ("a: !!timestamp foo", "not valid YAML"),
     ],
 )
 def test_a_wrong_configuration_is_named_by_file_and_key(text: str, key: str) -> None:
@@ -111,3 +114,10 @@ def test_every_complaint_is_told_at_once() -> None:
 def test_any_file_is_a_configuration_or_a_complaint(text: str) -> None:
     with suppress(LabConfigError):
         assert 1 <= read_config(text).budget.runs <= 1000
+
+
+def test_a_complaint_stays_short_whatever_was_found() -> None:
+    text = "a0: &a0 [x, x, x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}, *a{n - 1}, *a{n - 1}]\n" for n in range(1, 9))
+    with pytest.raises(LabConfigError) as refusal:
+        read_config(text)
+    assert len(str(refusal.value)) < 30_000

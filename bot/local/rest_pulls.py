@@ -50,10 +50,11 @@ def list_pulls(
     direction: str | None = None,
 ) -> list[Json]:
     """`head` is owner:branch, and finds pull requests also after the branch is gone."""
+    pulls = here.hub.pulls.all(here.repo)
     issues = {issue.number: issue for issue in here.hub.issues.all(here.repo)}
     found = [
         issues[pull.number]
-        for pull in here.hub.pulls.all(here.repo)
+        for pull in pulls
         if state in ("all", issues[pull.number].state)
         and head in (None, f"{here.repo.owner}:{pull.head_ref}")
         and base in (None, pull.base_ref)

@@ -12,7 +12,7 @@ from bot.outcome import lines, outcome_of
 from bot.plots import draw_run
 from bot.records import Attempt, Conclusion, Next, Record, to_json
 from bot.records import Repair as Mend
-from bot.steps.hands import Files, Hands, progress_plot, with_attempt
+from bot.steps.hands import Files, Hands, progress_plot
 from bot.steps.plan import revised
 
 
@@ -20,6 +20,7 @@ def repair(hands: Hands, x: Experiment, action: Repair) -> None:
     """A further commit on the same branch; where the model sees no mend, the run concludes as it is."""
     run, attempt = action.run, action.attempt
     assert run.record is not None
+    assert run.pull is not None
     assert action.training.artifact is not None
     source = run.folder.text(CODE)
     prompt = prompts.repair(
@@ -41,7 +42,8 @@ def repair(hands: Hands, x: Experiment, action: Repair) -> None:
         fix=told.value.fix,
         inputs=run.folder.inputs_with({CODE: code}),
     )
-    record = with_attempt(run.record, run, attempt).model_copy(update={"repairs": (*run.record.repairs, mend)})
+    record = run.record.with_attempt(attempt, pull=run.pull.number)
+    record = record.model_copy(update={"repairs": (*record.repairs, mend)})
     files: Files = {CODE: code, record_path(run.id): to_json(record.with_calls(told.calls))}
     hands.add_commit(x, run, files, f"Run {run.id}: {mend.fix}")
 
@@ -95,8 +97,9 @@ def _concluded(
 ) -> tuple[Record, Conclusion]:
     """The run's record with the outcome of this training, its summary and its analysis. Writes nothing."""
     assert run.record is not None
+    assert run.pull is not None
     assert training.artifact is not None
-    record = with_attempt(run.record, run, attempt)
+    record = run.record.with_attempt(attempt, pull=run.pull.number)
     before = x.best_before(run.id, record.metric)
     outcome = outcome_of(record, attempt, training.artifact.points, best_before=before.value if before else None)
     digest = training.artifact.digest
@@ -128,7 +131,8 @@ def _concluded(
 def repeat(hands: Hands, x: Experiment, action: Repeat) -> None:
     run = action.run
     assert run.record is not None
-    record = with_attempt(run.record, run, action.attempt)
+    assert run.pull is not None
+    record = run.record.with_attempt(action.attempt, pull=run.pull.number)
     hands.add_commit(x, run, {record_path(run.id): to_json(record)}, f"Run {run.id}: trained once more")
 
 

@@ -17,7 +17,8 @@ from bot.outcome import bars
 from bot.pieces import Note, find_note, posted
 from bot.plots import draw_progress
 from bot.prompts import Context
-from bot.records import Attempt, Metric, Record
+from bot.records import Metric, Record
+from bot.sanitise import safe_line
 
 T = TypeVar("T")
 Files = dict[str, str | bytes]
@@ -88,14 +89,7 @@ def progress_plot(records: Sequence[Record], metric: Metric) -> bytes:
     return draw_progress(bars(records), metric=metric.name, lower_is_better=metric.direction == "lower")
 
 
-def with_attempt(record: Record, run: Run, attempt: Attempt) -> Record:
-    assert run.pull is not None
-    known = record.attempt(attempt.key) is not None
-    attempts = record.attempts if known else (*record.attempts, attempt)
-    return record.model_copy(update={"pull": run.pull.number, "attempts": attempts})
-
-
 def _headline(message: str) -> str:
-    """The first line of a commit, short enough for a list."""
-    line = " ".join(message.split())
+    """The first line of a commit, short enough for a list. Commit messages link and close issues too."""
+    line = safe_line(message)
     return line if len(line) <= 72 else line[:71] + "…"

@@ -2,9 +2,10 @@
 
 import json
 
-from bot.errors import Lagging
+from bot.errors import LabConfigError, Lagging, NotFound
 from bot.events import request_name
 from bot.experiment import Cancel, Dispatch, Experiment
+from bot.lab import WORKFLOW_PATH
 from bot.steps.hands import Hands
 
 
@@ -22,7 +23,11 @@ def dispatch(hands: Hands, x: Experiment, action: Dispatch) -> None:
         "labels": json.dumps(runner.labels),
         "sandbox": runner.sandbox,
     }
-    hands.once(x, f"dispatch {request}", lambda: hands.gateway.dispatch(inputs))
+    try:
+        hands.once(x, f"dispatch {request}", lambda: hands.gateway.dispatch(inputs))
+    except NotFound:
+        complaint = f"`{WORKFLOW_PATH}` is missing on `{hands.gateway.main}`: nothing can train."
+        raise LabConfigError(complaint) from None
 
 
 def cancel(hands: Hands, action: Cancel) -> None:
