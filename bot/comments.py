@@ -146,7 +146,8 @@ def stuck(error: Exception) -> str:
 def pull_title(experiment: Experiment, run: Run) -> str:
     if run.record is None:
         return f"Report of experiment #{experiment.number}: {safe_line(experiment.title)}"[:250]
-    return f"Run {run.id} of #{experiment.number}: {safe_line(first_sentence(run.record.proposal.change, most=100))}"
+    change = first_sentence(run.record.proposal.change, most=100).rstrip(".")
+    return f"Run {run.id} of #{experiment.number}: {safe_line(change)}"
 
 
 def pull_body(experiment: Experiment, run: Run, record: Record) -> str:

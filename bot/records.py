@@ -257,8 +257,13 @@ class Record(Value):
         return sum(after is None or repair.attempt in after for repair in self.repairs)
 
 
+# Two plain values in brackets, each on a line of its own. Inside a string line ends are escaped: no match there.
+_PAIR = re.compile(r"\[\n\s+([^\[\]{}\n]+),\n\s+([^\[\]{}\n]+)\n\s+\]")
+
+
 def to_json(record: Record) -> str:
-    return record.model_dump_json(indent=1, exclude_none=True) + "\n"
+    """Indented for people, each point of a curve on one line."""
+    return _PAIR.sub(r"[\1, \2]", record.model_dump_json(indent=1, exclude_none=True)) + "\n"
 
 
 def from_json(text: str, *, path: str = "record") -> Record:

@@ -16,6 +16,7 @@ from bot.models.model import Role
 from bot.records import (
     Attempt,
     Call,
+    Curve,
     Discarded,
     Metric,
     Record,
@@ -319,3 +320,16 @@ def test_training_time_is_that_of_all_attempts() -> None:
 
 def test_a_run_s_number_is_without_its_letter() -> None:
     assert (record("12b").number, record("12b").value, result_of().value) == (12, None, 2.0)
+
+
+def test_a_point_of_a_curve_takes_one_line() -> None:
+    curve = Curve(name="loss", points=((0.0, 1.5), (10.0, float("nan"))))
+    conclusion = result_of("1").conclusion
+    assert conclusion
+    told = result_of("1").model_copy(update={"conclusion": conclusion.model_copy(update={"curves": (curve,)})})
+    text = to_json(told)
+    assert "[0.0, 1.5]" in text
+    assert '[10.0, "nan"]' in text
+    read = from_json(text)
+    assert read.conclusion
+    assert str(read.conclusion.curves) == str((curve,))
