@@ -11,7 +11,6 @@ KNOWN = {
     "report": "`/report`: stop here and write the report",
     "help": "`/help`: list the commands",
 }
-LATER = frozenset({"retry", "stop", "resume", "auto", "explore", "budget", "model", "status"})
 
 # A second slash makes it a path: /home/x, /usr/bin.
 _COMMAND = re.compile(r"/([A-Za-z][A-Za-z-]{0,31})[:.,!]?(?:[ \t]+(.*))?")

@@ -18,7 +18,7 @@ def missing(experiment: Experiment, step: Action) -> list[Piece]:
 def pieces(experiment: Experiment, step: Action) -> Iterator[Piece]:
     """The status comment is brought up to date when the bot is about to wait; before, it only has to exist."""
     has_status = any(comment.ours and mark("status") in comment.body for comment in experiment.comments)
-    if not has_status and not _is_ours(experiment):
+    if not experiment.acting or (not has_status and not _is_ours(experiment)):
         return
     yield Seen()
     if not has_status:

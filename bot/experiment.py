@@ -153,8 +153,12 @@ class Authority:
 
 @dataclass(frozen=True)
 class Experiment:
-    """An experiment as GitHub shows it. `runs` are the last one on main and all that came later; `main` is the folder
-    on main; `resumptions` are the times at which the label `paused` came off; `cause` is what the next run follows."""
+    """An experiment as GitHub shows it.
+
+    `runs` are the last one on main and all that came later; `main` is the folder on main; `acting` is whether this bot
+    is the one that acts in the lab; `resumptions` are the times at which people let a stopped or paused experiment go
+    on; `cause` is what the next run follows.
+    """
 
     lab: str
     number: int
@@ -167,7 +171,7 @@ class Experiment:
     authority: Authority | None
     config: LabConfig
     main: Folder
-    assignees: tuple[str, ...] = ()
+    acting: bool = True
     config_error: str = ""
     runs: tuple[Run, ...] = ()
     report: Run | None = None
@@ -328,6 +332,8 @@ Action = (
 
 def decide(experiment: Experiment, now: datetime) -> Action:
     """The next action. Pure: the clock comes in."""
+    if not experiment.acting:
+        return Wait("nobody", "Another bot acts in this lab.")
     stale = _stale_training(experiment)
     if stale:
         return stale

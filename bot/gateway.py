@@ -59,7 +59,6 @@ class IssueFacts:
     url: str
     open: bool
     labels: frozenset[str]
-    assignees: tuple[str, ...]
     seen: int
 
 
@@ -183,7 +182,6 @@ class Gateway:
             url=data["html_url"],
             open=data["state"] == "open",
             labels=frozenset(label["name"] for label in data["labels"]),
-            assignees=tuple(_login(user) for user in data["assignees"]),
             seen=data["reactions"]["eyes"],
         )
 

@@ -74,7 +74,7 @@ class Loader:
             authority=self._authority(timeline),
             config=config,
             main=main,
-            assignees=issue.assignees,
+            acting=config.app is None or _same_app(config.app, self._gateway.login),
             config_error=config_error,
             runs=tuple(runs),
             comments=_ours(comments),
@@ -253,6 +253,11 @@ def _paused_by(timeline: Sequence[Happening], *, us: str) -> str | None:
     """The person who paused the experiment by hand."""
     labelled = [h for h in timeline if h.event == "labeled" and h.label == PAUSED]
     return labelled[-1].login if labelled and labelled[-1].login != us else None
+
+
+def _same_app(configured: str, login: str) -> bool:
+    """Apps are named with or without the `[bot]` of their login."""
+    return configured.removesuffix("[bot]").casefold() == login.removesuffix("[bot]").casefold()
 
 
 def _cause(timeline: Sequence[Happening], runs: Sequence[Run]) -> str:

@@ -429,3 +429,12 @@ def test_the_stand_in_refuses_what_github_refuses(story: Tell) -> None:
     with pytest.raises(httpx2.HTTPStatusError):
         stranger.merge(first["number"])
     assert first["base"]["repo"]["full_name"] == LAB
+
+
+def test_where_another_bot_acts_this_one_does_not(story: Tell) -> None:
+    tale = story(config={"app": "somebody-else"})
+    tale.begin()
+    tale.sweep()
+    time.sleep(1.5)
+    assert tale.said(1) == ""
+    assert tale.script.prompts == []

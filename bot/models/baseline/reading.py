@@ -130,8 +130,6 @@ class Question:
     reason: str = ""
     guidance: str = ""
     occasion: str = ""
-    best_run: str = ""
-    best_change: str = ""
     answered: str = ""
     complaints: tuple[str, ...] = ()
 
@@ -218,8 +216,6 @@ class _Page:
             reason=self._line(self._task.text, r"(?:The training broke|The experiment ends): (.*)"),
             guidance=_data(guidance.block),
             occasion=self._task.text.split("\n")[0],
-            best_run=self._line(self._task.text, r"The best run is run (\w+):"),
-            best_change=self._line(self._task.text, r"The best run is run \w+: (.*)"),
             answered=_data(self._find(self._asked, "Your answer so far").block),
             complaints=self._complaints(),
         )
