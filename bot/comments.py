@@ -98,8 +98,10 @@ def _best_line(records: Sequence[Record], metric: Metric) -> str:
 def _budget_line(experiment: Experiment) -> str:
     records, budget = experiment.records, experiment.config.budget
     minutes = sum(record.gpu_minutes for record in records)
+    unpriced = any(call.dollars is None for record in records for call in record.calls)
+    more = " (and calls of unknown price)" if unpriced else ""
     return (
-        f"Budget: {len(records)} of {budget.runs} runs, ${experiment.dollars:.2f} of ${budget.dollars:.2f}, "
+        f"Budget: {len(records)} of {budget.runs} runs, ${experiment.dollars:.2f}{more} of ${budget.dollars:.2f}, "
         f"{show_seconds(60 * minutes)} of {show_seconds(60 * budget.gpu_minutes)} of training."
     )
 

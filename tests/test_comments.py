@@ -75,6 +75,13 @@ def test_the_status_says_where_it_stands_what_is_best_and_what_is_left() -> None
     assert "Budget: 1 of 10 runs, $0.50 of $10.00, 60 s of 10.0 h of training." in said
 
 
+def test_a_price_that_is_not_known_is_no_zero() -> None:
+    unpriced = result_of("1", calls=(Call(id="coder/x/0", role=Role.CODER, model="local/own"),))
+    said = status_note(experiment(main=folder(unpriced)), WAIT).body
+    assert "$0.00 (and calls of unknown price) of $10.00" in said
+    assert "| unknown |" in said
+
+
 @pytest.mark.parametrize(
     ("situation", "step", "begins"),
     [
