@@ -19,10 +19,11 @@ from bot import __version__
 from bot.demo import IDEA, TITLE, LocalLab, News, Options, Reviewer, Watcher, saved_options
 from bot.errors import TrainwrightError
 from bot.facts import first_sentence, show, show_change
+from bot.local.server import HOST
 from bot.models.providers import opener
 from bot.records import Record
 from bot.server import Server, listen_on
-from bot.settings import read_keys, read_settings
+from bot.settings import go_past_proxies, read_keys, read_settings
 
 LOOK_EVERY = 0.5
 PLAIN_LINE_EVERY = 5.0
@@ -134,6 +135,7 @@ def serve() -> None:
 @contextmanager
 def _lab(folder: Path | None, options: Options, port: int, console: Console) -> Iterator[LocalLab]:
     """A running lab. Whatever ends the block, no process is left behind."""
+    go_past_proxies(HOST)
     folder = folder or Path(tempfile.mkdtemp(prefix="trainwright-"))
     try:
         open_model = opener(read_keys())

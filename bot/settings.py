@@ -1,7 +1,7 @@
 """The server's settings: environment → frozen values. The only reader of the environment."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -115,3 +115,9 @@ def _complaint(error: ErrorDetails, variables: Mapping[str, str]) -> str:
 def _problem(error: ErrorDetails) -> str:
     message = error["msg"].removeprefix("Value error, ")
     return message[0].lower() + message[1:]
+
+
+def go_past_proxies(host: str, environ: MutableMapping[str, str] = os.environ) -> None:
+    """A proxy named in the environment would take requests to this machine for its own."""
+    for name in ("NO_PROXY", "no_proxy"):
+        environ[name] = ",".join(filter(None, (environ.get(name), host)))

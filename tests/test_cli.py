@@ -1,5 +1,6 @@
 """The command line, run as a person runs it: real trainings of a second, a real Ctrl-C."""
 
+import os
 import re
 import signal
 import subprocess
@@ -16,8 +17,10 @@ COMMAND = [sys.executable, "-c", "from bot.cli import main; main()"]
 
 
 def demo(folder: Path, *options: str) -> subprocess.Popen[str]:
+    """Where a proxy is configured, it does not get in the way: nothing listens at this one."""
+    environ = {**os.environ, "HTTP_PROXY": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9"}
     command = [*COMMAND, "demo", "--exit", "--runs", "1", "--dir", str(folder), *options]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environ)
 
 
 def processes_of(folder: Path) -> list[str]:
