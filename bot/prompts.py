@@ -209,8 +209,7 @@ def _history(context: Context, metric: Metric) -> dict[str, object]:
 
 
 def _told(record: Record) -> dict[str, object]:
-    conclusion = record.conclusion
-    attempt = (record.attempt(conclusion.attempt) if conclusion else None) or (record.attempts or (None,))[-1]
+    conclusion, attempt = record.conclusion, record.decisive
     return {
         "run": record.run,
         "verdict": conclusion.verdict.value if conclusion else "no result",
