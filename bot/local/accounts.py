@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.local.access import ROLES, Actor
+from bot.local.faults import Faults
 from bot.local.git import Signature
 from bot.local.notices import Notices
 from bot.local.refusals import Invalid, NotFound, Unauthorized
@@ -34,7 +35,8 @@ class AppCredentials:
 
 
 class Accounts:
-    def __init__(self, folder: Path, store: Store, repos: Repos, notices: Notices) -> None:
+    def __init__(self, folder: Path, store: Store, repos: Repos, notices: Notices, faults: Faults) -> None:
+        self._faults = faults
         self._folder = folder
         self._store = store
         self._repos = repos
@@ -143,6 +145,7 @@ class Accounts:
                 "There is at least one repository that does not exist or is not accessible to the parent installation."
             )
         app = self._store.get(App, id=installation.app_id)
+        life = TOKEN_LIFE if self._faults.token_life is None else timedelta(seconds=self._faults.token_life)
         # As long as GitHub's own since 2026, with its two dots.
         parts = ".".join(secrets.token_urlsafe(size) for size in (30, 160, 180))
         return self._store.add(
@@ -150,10 +153,17 @@ class Accounts:
                 token=f"ghs_{app.id}_{parts}",
                 login=app.login,
                 installation_id=installation.id,
-                expires_at=self._store.now() + TOKEN_LIFE,
+                expires_at=self._store.now() + life,
                 repository_ids=repository_ids,
             )
         )
+
+    def revoke_tokens(self) -> None:
+        """All that installations have, and no person's."""
+        with self._store.transaction():
+            for token in self._store.all(Token):
+                if token.installation_id is not None:
+                    self._store.save(replace(token, expires_at=self._store.now()))
 
     # Who asks
 
@@ -171,13 +181,21 @@ class Accounts:
         app = self._store.get(App, id=installation.app_id)
         return Actor(known.login, app=app, installation=installation, repository_ids=known.repository_ids)
 
+    def app_of_token(self, token: str) -> str:
+        """The slug of the app whose token or JWT it claims to be, valid or not; empty for a person's."""
+        known = self._store.find(Token, token=token)
+        if known:
+            return known.login.removesuffix("[bot]") if known.installation_id is not None else ""
+        try:
+            app = self._issuer(token)
+        except jwt.PyJWTError:
+            return ""
+        return app.slug if app else ""
+
     def app_of_jwt(self, token: str) -> App:
         """The app that signed it with its private key."""
         try:
-            issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss"))
-            app = self._store.find(App, client_id=issuer)
-            if app is None and issuer.isdecimal():
-                app = self._store.find(App, id=int(issuer))
+            app = self._issuer(token)
             if app is None:
                 raise NotFound("Integration not found")
             claims = jwt.decode(
@@ -188,6 +206,11 @@ class Accounts:
         if claims["exp"] - claims["iat"] > LONGEST_JWT:
             raise Unauthorized("'Expiration time' claim ('exp') is too far in the future")
         return app
+
+    def _issuer(self, token: str) -> App | None:
+        issuer = str(jwt.decode(token, options={"verify_signature": False}).get("iss"))
+        app = self._store.find(App, client_id=issuer)
+        return self._store.find(App, id=int(issuer)) if app is None and issuer.isdecimal() else app
 
     def _user(self, login: str, *, is_bot: bool = False) -> User:
         there = self._store.find(User, login=login)

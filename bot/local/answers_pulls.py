@@ -45,13 +45,13 @@ class PullAnswers(IssueAnswers):
             "requested_teams": [],
         }
 
-    def whole_pull(self, repo: Repository, issue: Issue) -> Json:
-        """As on its own: with mergeability and the size of the change."""
+    def whole_pull(self, repo: Repository, issue: Issue, *, computed: bool = True) -> Json:
+        """As on its own: with mergeability, once that is computed, and the size of the change."""
         pull = self.store.get(PullRequest, repo_id=repo.id, number=issue.number)
         git = self.repos.git(repo)
         start = git.merge_base(pull.base_sha, pull.head_sha) or pull.base_sha
         files = git.changes(start, pull.head_sha)
-        mergeable = None if pull.merged else self.repos.mergeable(repo, pull)
+        mergeable = None if pull.merged or not computed else self.repos.mergeable(repo, pull)
         states = {True: "clean", False: "dirty", None: "unknown"}
         return {
             **self.pull(repo, issue),

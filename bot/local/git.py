@@ -1,7 +1,10 @@
 """One bare git repository, by git's plumbing. It knows objects and refs, and nothing of GitHub."""
 
+import math
 import subprocess
 import threading
+import time
+from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -10,6 +13,8 @@ from pathlib import Path
 MODE_FILE = "100644"
 MODE_TREE = "040000"
 ZERO = "0" * 40
+MOST_MOVES = 10_000
+"""So many moves of refs are remembered, since the start."""
 
 
 class GitError(Exception):
@@ -69,10 +74,21 @@ class FileChange:
     former_path: str | None = None
 
 
+@dataclass(frozen=True)
+class Move:
+    """A ref was made, moved or deleted; `before` is where it was."""
+
+    at: float
+    ref: str
+    before: str | None
+
+
 class Git:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._reader = ObjectReader(folder)
+        self._moving = threading.Lock()
+        self._moves: deque[Move] = deque(maxlen=MOST_MOVES)
 
     @classmethod
     def create(cls, folder: Path, *, default_branch: str) -> "Git":
@@ -149,21 +165,39 @@ class Git:
         found = self.read(ref)
         return found[0] if found else None
 
-    def refs(self, prefix: str) -> dict[str, str]:
-        """Full ref names that begin with the prefix, and their shas."""
-        listing = self.run("for-each-ref", "--format=%(refname) %(objectname)")
-        pairs = [line.split(" ") for line in listing.splitlines()]
-        return {name: sha for name, sha in pairs if name.startswith(prefix)}
+    def refs(self, prefix: str, *, at: float = math.inf) -> dict[str, str]:
+        """Full ref names that begin with the prefix, and their shas, as they were at a moment (time.monotonic)."""
+        with self._moving:
+            listing = self.run("for-each-ref", "--format=%(refname) %(objectname)")
+            moves = [move for move in self._moves if move.at > at]
+        found: dict[str, str | None] = {
+            name: sha for name, _, sha in (line.partition(" ") for line in listing.splitlines())
+        }
+        for move in reversed(moves):
+            found[move.ref] = move.before
+        return {name: sha for name, sha in sorted(found.items()) if sha and name.startswith(prefix)}
+
+    def resting(self, ref: str) -> float:
+        """Seconds since it last moved."""
+        with self._moving:
+            moved = next((move.at for move in reversed(self._moves) if move.ref == ref), -math.inf)
+        return time.monotonic() - moved
 
     def set_ref(self, ref: str, sha: str, *, old: str | None = None) -> None:
         """`old` is where it must be now: ZERO for nowhere, None for anywhere."""
         try:
-            self.run("update-ref", ref, sha, *([old] if old else []))
+            self._update(ref, ref, sha, *([old] if old else []))
         except GitError as error:
             raise RefMoved(str(error)) from error
 
     def delete_ref(self, ref: str) -> None:
-        self.run("update-ref", "-d", ref)
+        self._update(ref, "-d", ref)
+
+    def _update(self, ref: str, *arguments: str) -> None:
+        with self._moving:
+            before = self.resolve(ref)
+            self.run("update-ref", *arguments)
+            self._moves.append(Move(time.monotonic(), ref, before))
 
     # History
 

@@ -2,7 +2,7 @@
 
 Each action checks the permission, keeps the change, and tells the apps by webhook.
 
-    hub.issues   open, edit, close and reopen, label, assign, comment, react
+    hub.issues   open, edit, close and reopen, label, assign, comment, react, delete, transfer
     hub.pulls    open, edit, merge, review, files
     hub.refs     create, move and delete branches, edit one file
     hub.checks   create and update check runs
@@ -10,17 +10,20 @@ Each action checks the permission, keeps the change, and tells the apps by webho
     hub.accounts users, apps, installations, tokens, repositories, permissions
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.local.access import Access
 from bot.local.accounts import Accounts
 from bot.local.answers import Answers
 from bot.local.checks import Checks
+from bot.local.faults import Faults
 from bot.local.issues import Issues
 from bot.local.jobs import Jobs
 from bot.local.notices import Notices
+from bot.local.past import Past
 from bot.local.pulls import Pulls
 from bot.local.refs import Refs
 from bot.local.repos import Repos
@@ -41,11 +44,24 @@ class Hub:
     refs: Refs
     checks: Checks
     jobs: Jobs
+    faults: Faults
+    past: Past
+    at: float = math.inf
+    """The moment (time.monotonic) of which all is that it reads."""
 
     @classmethod
     def assemble(
-        cls, folder: Path, *, store: Store, courier: Courier, url: str, runners: int, environment: Mapping[str, str]
+        cls,
+        folder: Path,
+        *,
+        store: Store,
+        courier: Courier,
+        url: str,
+        runners: int,
+        environment: Mapping[str, str],
+        faults: Faults | None = None,
     ) -> "Hub":
+        faults = faults or Faults()
         repos = Repos(folder / "repos")
         access = Access(store)
         answers = Answers(store, repos, access, url=url)
@@ -58,10 +74,27 @@ class Hub:
             courier=courier,
             access=access,
             answers=answers,
-            accounts=Accounts(folder, store, repos, notices),
+            accounts=Accounts(folder, store, repos, notices, faults),
             issues=issues,
             pulls=Pulls(store, repos, access, notices, issues, refs),
             refs=refs,
             checks=Checks(store, repos, access, notices),
             jobs=Jobs(folder, store, repos, access, notices, url=url, runners=runners, environment=environment),
+            faults=faults,
+            past=Past(store, faults),
+        )
+
+    def back_in(self, store: Store, *, at: float) -> "Hub":
+        """For reading in a past of its store."""
+        access, notices = Access(store), Notices(store, self.answers, self.courier)
+        issues = Issues(store, access, notices)
+        return replace(
+            self,
+            at=at,
+            store=store,
+            access=access,
+            answers=Answers(store, self.repos, access, url=self.answers.html),
+            issues=issues,
+            pulls=Pulls(store, self.repos, access, notices, issues, self.refs),
+            checks=Checks(store, self.repos, access, notices),
         )

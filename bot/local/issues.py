@@ -5,8 +5,8 @@ from dataclasses import replace
 
 from bot.local.access import Access, Actor
 from bot.local.notices import Notices
-from bot.local.refusals import Forbidden, Invalid, NotFound
-from bot.local.rows import REACTIONS, Comment, Issue, Label, Reaction, Repository, TimelineEvent, User
+from bot.local.refusals import Forbidden, Gone, Invalid, Moved, NotFound
+from bot.local.rows import REACTIONS, Absence, Comment, Issue, Label, Reaction, Repository, TimelineEvent, User
 from bot.local.store import Store
 
 LONGEST_BODY = 65_536
@@ -23,7 +23,14 @@ class Issues:
     # Reading
 
     def get(self, repo: Repository, number: int) -> Issue:
-        return self._store.get(Issue, repo_id=repo.id, number=number)
+        """Or Moved, or Gone."""
+        found = self._store.find(Issue, repo_id=repo.id, number=number)
+        if found is None:
+            absence = self._store.get(Absence, repo_id=repo.id, number=number)
+            if absence.new_repo_id and absence.new_number:
+                raise Moved(absence.new_repo_id, absence.new_number)
+            raise Gone("This issue was deleted")
+        return found
 
     def all(self, repo: Repository) -> list[Issue]:
         """Issues and pull requests, oldest first."""
@@ -71,15 +78,14 @@ class Issues:
     def create(self, repo: Repository, *, actor: Actor, title: str, body: str, is_pull: bool) -> Issue:
         """The row alone, under the next number; `Pulls` adds the other half."""
         _check_title(title)
-        _check_body(body)
+        check_body(body)
         self._access.require(actor, repo, role="read")
         now = self._store.now()
         with self._store.transaction():
-            numbers = [issue.number for issue in self._store.all(Issue, repo_id=repo.id)]
             return self._store.add(
                 Issue(
                     repo_id=repo.id,
-                    number=max(numbers, default=0) + 1,
+                    number=self._next_number(repo),
                     title=title,
                     body=body,
                     author=actor.login,
@@ -102,11 +108,11 @@ class Issues:
             if (new_title, new_body) == (issue.title, issue.body):
                 return issue
             _check_title(new_title)
-            _check_body(new_body)
+            check_body(new_body)
             now = self._store.now()
-            edited = replace(
-                issue, title=new_title, body=new_body, updated_at=now, edited_at=now, edited_by=actor.login
-            )
+            edited = replace(issue, title=new_title, body=new_body, updated_at=now)
+            if new_body != issue.body:
+                edited = replace(edited, edited_at=now, edited_by=actor.login)
             self._store.save(edited)
             if new_title != issue.title:
                 self._record(edited, actor, "renamed", subject=new_title, former=issue.title)
@@ -154,6 +160,35 @@ class Issues:
             self._record(opened, actor, "reopened")
             self._notices.issue("reopened", repo, opened, actor)
         return opened
+
+    # Away
+
+    def delete(self, repo: Repository, number: int, *, actor: Actor) -> None:
+        """With all that was said. Its number is not given away again."""
+        with self._store.transaction():
+            issue = self._leaving(repo, number, actor, role="admin")
+            self._notices.issue("deleted", repo, issue, actor)
+            for row in (*self.comments(repo, number), *self.timeline(repo, number), issue):
+                self._store.remove(row)
+            self._store.add(Absence(repo_id=repo.id, number=number))
+
+    def transfer(self, repo: Repository, number: int, *, actor: Actor, to: Repository) -> Issue:
+        """With its conversation, and with those labels that are known there."""
+        with self._store.transaction():
+            issue = self._leaving(repo, number, actor, role="write")
+            self._access.require(actor, to)
+            new = self._next_number(to)
+            labels = tuple(name for name in issue.labels if self.find_label(to, name))
+            moved = replace(issue, repo_id=to.id, number=new, labels=labels, updated_at=self._store.now())
+            for comment in self.comments(repo, number):
+                self._store.save(replace(comment, repo_id=to.id, number=new))
+            for event in self.timeline(repo, number):
+                self._store.save(replace(event, repo_id=to.id, number=new))
+            self._store.save(moved)
+            self._store.add(Absence(repo_id=repo.id, number=number, new_repo_id=to.id, new_number=new))
+            self._record(moved, actor, "transferred")
+            self._notices.transferred(repo, issue, to, moved, actor)
+        return moved
 
     # Labels and assignees
 
@@ -220,7 +255,7 @@ class Issues:
     def comment(self, repo: Repository, number: int, *, actor: Actor, body: str) -> Comment:
         if not body.strip():
             raise Invalid("Body cannot be blank", resource="IssueComment", field="body", code="missing_field")
-        _check_body(body)
+        check_body(body)
         with self._store.transaction():
             issue = self.get(repo, number)
             self._access.require(actor, repo, role="read")
@@ -241,7 +276,7 @@ class Issues:
         return comment
 
     def edit_comment(self, repo: Repository, comment_id: int, *, actor: Actor, body: str) -> Comment:
-        _check_body(body)
+        check_body(body)
         with self._store.transaction():
             comment = self._store.get(Comment, repo_id=repo.id, id=comment_id)
             self._require_author_or_write(repo, actor, comment.author)
@@ -284,6 +319,18 @@ class Issues:
         self._record(issue, actor, event, commit_id=commit_id)
 
     # Within
+
+    def _next_number(self, repo: Repository) -> int:
+        taken = [issue.number for issue in self._store.all(Issue, repo_id=repo.id)]
+        taken += [absence.number for absence in self._store.all(Absence, repo_id=repo.id)]
+        return max(taken, default=0) + 1
+
+    def _leaving(self, repo: Repository, number: int, actor: Actor, *, role: str) -> Issue:
+        issue = self.get(repo, number)
+        self._access.require(actor, repo, role=role)
+        if issue.is_pull:
+            raise Invalid("A pull request can be neither deleted nor transferred.", resource="Issue")
+        return issue
 
     def _touch(self, issue: Issue) -> Issue:
         return self._store.save(replace(issue, updated_at=self._store.now()))
@@ -348,6 +395,6 @@ def _check_title(title: str) -> None:
         raise Invalid(f"title is too long (maximum is {LONGEST_TITLE} characters)", resource="Issue", field="title")
 
 
-def _check_body(body: str) -> None:
+def check_body(body: str) -> None:
     if len(body) > LONGEST_BODY:
         raise Invalid(f"body is too long (maximum is {LONGEST_BODY} characters)", resource="Issue", field="body")

@@ -53,6 +53,14 @@ class Notices:
             payload["issue"] = self._answers.issue(repo, issue)
             self._tell("issues", action, repo, actor.login, payload)
 
+    def transferred(self, repo: Repository, issue: Issue, to: Repository, moved: Issue, actor: Actor) -> None:
+        """Said in both repositories."""
+        old, new = self._answers.issue(repo, issue), self._answers.issue(to, moved)
+        changes = {"new_issue": new, "new_repository": self._repository(to)}
+        self._tell("issues", "transferred", repo, actor.login, {"issue": old, "changes": changes})
+        changes = {"old_issue": old, "old_repository": self._repository(repo)}
+        self._tell("issues", "opened", to, actor.login, {"issue": new, "changes": changes})
+
     def synchronize(self, repo: Repository, issue: Issue, before: str, after: str, actor: Actor) -> None:
         self._pull("synchronize", repo, issue, actor, {"before": before, "after": after})
 
@@ -144,6 +152,9 @@ class Notices:
             **{word: [file.path for file in changes if file.status == status] for word, status in named.items()},
         }
 
+    def _repository(self, repo: Repository) -> Json:
+        return {**self._answers.repository(repo), "custom_properties": {}}
+
     def _tell(self, event: str, action: str, repo: Repository, sender: str, payload: Json) -> None:
         """To every app that is installed on the repository, under one GUID."""
         guid = str(uuid4())
@@ -151,7 +162,7 @@ class Notices:
         shared = {
             **({"action": action} if action else {}),
             **payload,
-            "repository": {**self._answers.repository(repo), "custom_properties": {}},
+            "repository": self._repository(repo),
             "sender": self._answers.user(sender),
         }
         for installation in told:

@@ -1,6 +1,7 @@
 """A person at the stand-in: acts over the same REST as the bot, with a token of their own."""
 
 import base64
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -153,6 +154,19 @@ class Person:
         answer = self._send("PUT", f"/contents/{path}", **body)
         return str(answer["commit"]["sha"])
 
+    def commit(self, branch: str, files: Mapping[str, str | None], message: str = "") -> str:
+        """Writes all of these files at once, and removes those that are None. Answers the commit."""
+        head = self._get(f"/git/ref/heads/{branch}")["object"]["sha"]
+        lines = [_tree_line(path, content) for path, content in files.items()]
+        tree = self._send("POST", "/git/trees", base_tree=head, tree=lines)["sha"]
+        message = message or f"Edit {', '.join(files)}"
+        made = self._send("POST", "/git/commits", message=message, tree=tree, parents=[head])["sha"]
+        self.move_branch(branch, to=made)
+        return str(made)
+
+    def move_branch(self, name: str, *, to: str, force: bool = False) -> Json:
+        return self._send("PATCH", f"/git/refs/heads/{name}", sha=to, force=force)
+
     def create_branch(self, name: str, *, at: str) -> Json:
         return self._send("POST", "/git/refs", ref=f"refs/heads/{name}", sha=at)
 
@@ -190,3 +204,8 @@ class Person:
     def _send(self, method: str, path: str, **body: object) -> Json:
         answer: Json = self._client.request(method, path, json=body).raise_for_status().json()
         return answer
+
+
+def _tree_line(path: str, content: str | None) -> Json:
+    line = {"path": path, "mode": "100644", "type": "blob"}
+    return {**line, "sha": None} if content is None else {**line, "content": content}

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from bot.local.access import Access, Actor
 from bot.local.git import ZERO, FileChange
-from bot.local.issues import Issues
+from bot.local.issues import Issues, check_body
 from bot.local.notices import Notices
 from bot.local.refs import Refs
 from bot.local.refusals import Conflict, Invalid, NotAllowed
@@ -51,6 +51,11 @@ class Pulls:
     def mergeable(self, repo: Repository, number: int) -> bool | None:
         pull = self.get(repo, number)
         return None if pull.merged else self._repos.mergeable(repo, pull)
+
+    def resting(self, repo: Repository, number: int) -> float:
+        """Seconds since its head or its base moved."""
+        git, pull = self._repos.git(repo), self.get(repo, number)
+        return min(git.resting(f"refs/pull/{number}/head"), git.resting(f"refs/heads/{pull.base_ref}"))
 
     def open(
         self,
@@ -171,6 +176,7 @@ class Pulls:
             raise Invalid(resource="PullRequestReview", field="event")
         if event != "APPROVE" and not body.strip():
             raise Invalid(resource="PullRequestReview", field="body", code="missing_field")
+        check_body(body)
         with self._store.transaction():
             issue, pull = self._issues.get(repo, number), self.get(repo, number)
             if actor.login == issue.author and event != "COMMENT":

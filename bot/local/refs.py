@@ -1,4 +1,7 @@
-"""Branches: made, moved and deleted, with what follows for the pull requests that show them."""
+"""Branches: made, moved and deleted, with what follows for the pull requests that show them.
+
+A ref moves within the store's transaction, so that whoever looks back sees both as they were.
+"""
 
 from dataclasses import replace
 
@@ -31,12 +34,13 @@ class Refs:
             raise Invalid("Reference name must start with 'refs/' and contain at least two slashes.")
         if git.commit(sha) is None:
             raise Invalid("Object does not exist")
-        try:
-            git.set_ref(ref, sha, old=ZERO)
-        except RefMoved as error:
-            there = git.resolve(ref) is not None
-            raise Invalid("Reference already exists" if there else "Reference name is not valid") from error
-        self._pushed(repo, ref, ZERO, sha, actor)
+        with self._store.transaction():
+            try:
+                git.set_ref(ref, sha, old=ZERO)
+            except RefMoved as error:
+                there = git.resolve(ref) is not None
+                raise Invalid("Reference already exists" if there else "Reference name is not valid") from error
+            self._pushed(repo, ref, ZERO, sha, actor)
 
     def move(self, repo: Repository, ref: str, sha: str, *, actor: Actor, force: bool = False) -> None:
         self._access.require(actor, repo)
@@ -48,12 +52,13 @@ class Refs:
             raise Invalid("Object does not exist")
         if not force and not git.is_ancestor(old, sha):
             raise Invalid("Update is not a fast forward")
-        try:
-            git.set_ref(ref, sha, old=old)
-        except RefMoved as error:
-            raise Invalid("Update is not a fast forward") from error
-        if sha != old:
-            self._pushed(repo, ref, old, sha, actor)
+        with self._store.transaction():
+            try:
+                git.set_ref(ref, sha, old=old)
+            except RefMoved as error:
+                raise Invalid("Update is not a fast forward") from error
+            if sha != old:
+                self._pushed(repo, ref, old, sha, actor)
 
     def delete(self, repo: Repository, ref: str, *, actor: Actor) -> None:
         """Open pull requests of the branch are closed by it."""
@@ -64,8 +69,9 @@ class Refs:
             raise Invalid("Reference does not exist")
         if ref == f"refs/heads/{repo.default_branch}":
             raise Invalid("Cannot delete the default branch")
-        git.delete_ref(ref)
-        self._pushed(repo, ref, old, ZERO, actor)
+        with self._store.transaction():
+            git.delete_ref(ref)
+            self._pushed(repo, ref, old, ZERO, actor)
 
     def edit_file(
         self,
@@ -95,12 +101,11 @@ class Refs:
         return commit
 
     def _pushed(self, repo: Repository, ref: str, before: str, after: str, actor: Actor) -> None:
-        with self._store.transaction():
-            self._store.save(replace(repo, pushed_at=self._store.now()))
-            self._notices.push(repo, ref, before, after, actor)
-            if ref.startswith("refs/heads/"):
-                for pull in self._store.all(PullRequest, repo_id=repo.id, head_ref=ref.removeprefix("refs/heads/")):
-                    self._follow(repo, pull, before, after, actor)
+        self._store.save(replace(repo, pushed_at=self._store.now()))
+        self._notices.push(repo, ref, before, after, actor)
+        if ref.startswith("refs/heads/"):
+            for pull in self._store.all(PullRequest, repo_id=repo.id, head_ref=ref.removeprefix("refs/heads/")):
+                self._follow(repo, pull, before, after, actor)
 
     def _follow(self, repo: Repository, pull: PullRequest, before: str, after: str, actor: Actor) -> None:
         """An open pull request shows what its branch shows."""

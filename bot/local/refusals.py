@@ -4,9 +4,10 @@ Refusal
 ├── Unauthorized  401   no token, or a wrong one
 ├── Forbidden     403   a token without the permission
 ├── NotFound      404
+│   └── Moved         a transferred issue; the issue itself, not what belongs to it, redirects by 301
 ├── NotAllowed    405   not mergeable
 ├── Conflict      409   the head has moved
-├── Gone          410   an expired artifact
+├── Gone          410   an expired artifact, a deleted issue
 ├── Invalid       422   with the field where there is one
 └── NotBuilt      501   a route that the stand-in does not have
 """
@@ -33,6 +34,14 @@ class Forbidden(Refusal):
 
 class NotFound(Refusal):
     status, said = 404, "Not Found"
+
+
+class Moved(NotFound):
+    """Its repository's id and its number there."""
+
+    def __init__(self, repo_id: int, number: int) -> None:
+        super().__init__()
+        self.repo_id, self.number = repo_id, number
 
 
 class NotAllowed(Refusal):

@@ -4,7 +4,8 @@ import hashlib
 import hmac
 import secrets
 import time
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, PlainTextResponse, RedirectResponse
@@ -14,12 +15,14 @@ from bot.local.answers_base import Json
 from bot.local.expressions import text_of
 from bot.local.hub import Hub
 from bot.local.refusals import Gone, Invalid
-from bot.local.rest_base import Here, Page, Paging, TheHub, Visit, new_router
+from bot.local.rest_base import Here, Listed, Page, Paging, TheHub, Visit, new_router
 from bot.local.rows import Artifact, Setting, WorkflowRun
 
 in_repo = new_router()
 storage = APIRouter()
 
+ALWAYS_DETAILS = "2026-03-10"
+"""Since this version of the API, a dispatch always answers with its run."""
 LINK_LIFE = 60
 """Seconds that a download link is good for."""
 
@@ -39,7 +42,7 @@ def get_workflow(here: Here, file: str) -> Json:
 def dispatch(here: Here, file: str, asked: Dispatch) -> Response:
     inputs = {name: text_of(value) for name, value in asked.inputs.items()}
     run = here.hub.jobs.dispatch(here.repo, file, actor=here.actor, ref=asked.ref, inputs=inputs)
-    if not asked.return_run_details:
+    if not asked.return_run_details and here.request.headers.get("x-github-api-version", "") < ALWAYS_DETAILS:
         return Response(status_code=204)
     answer = here.answers.run(here.repo, run)
     return JSONResponse({"workflow_run_id": run.id, "run_url": answer["url"], "html_url": answer["html_url"]})
@@ -48,6 +51,7 @@ def dispatch(here: Here, file: str, asked: Dispatch) -> Response:
 @in_repo.get("/actions/workflows/{file}/runs")
 def list_runs_of_workflow(
     here: Here,
+    listed: Listed,
     page: Paging,
     file: str,
     created: str = "",
@@ -56,25 +60,27 @@ def list_runs_of_workflow(
     status: str | None = None,
 ) -> Json:
     workflow = here.hub.jobs.workflow(here.repo, file)
-    runs = here.hub.store.all(WorkflowRun, repo_id=here.repo.id, workflow_id=workflow.id)
-    return _runs(here, page, runs, created=created, event=event, branch=branch, status=status)
+    runs = listed.store.all(WorkflowRun, repo_id=here.repo.id, workflow_id=workflow.id)
+    return _runs(here, listed, page, runs, created=created, event=event, branch=branch, status=status)
 
 
 @in_repo.get("/actions/runs")
 def list_runs(
     here: Here,
+    listed: Listed,
     page: Paging,
     created: str = "",
     event: str | None = None,
     branch: str | None = None,
     status: str | None = None,
 ) -> Json:
-    runs = here.hub.store.all(WorkflowRun, repo_id=here.repo.id)
-    return _runs(here, page, runs, created=created, event=event, branch=branch, status=status)
+    runs = listed.store.all(WorkflowRun, repo_id=here.repo.id)
+    return _runs(here, listed, page, runs, created=created, event=event, branch=branch, status=status)
 
 
 def _runs(
     here: Visit,
+    listed: Hub,
     page: Page,
     runs: list[WorkflowRun],
     *,
@@ -92,7 +98,7 @@ def _runs(
         and status in (None, run.status, run.conclusion)
         and _in_range(run.created_at, created)
     ]
-    rendered = [here.answers.run(here.repo, run) for run in page.cut(found)]
+    rendered = [listed.answers.run(here.repo, run) for run in page.cut(found)]
     return {"total_count": len(found), "workflow_runs": rendered}
 
 
@@ -141,20 +147,27 @@ def rerun(here: Here, run_id: int) -> Json:
 
 
 @in_repo.get("/actions/runs/{run_id}/artifacts")
-def list_artifacts(here: Here, run_id: int, page: Paging, name: str | None = None) -> Json:
+def list_artifacts(here: Here, listed: Listed, run_id: int, page: Paging, name: str | None = None) -> Json:
     found = [
-        artifact
-        for artifact in reversed(here.hub.store.all(Artifact, run_id=_run(here, run_id).id))
+        _ageing(here, artifact)
+        for artifact in reversed(listed.store.all(Artifact, run_id=_run(here, run_id).id))
         if name in (None, artifact.name)
     ]
-    rendered = [here.answers.artifact(here.repo, artifact) for artifact in page.cut(found)]
+    rendered = [listed.answers.artifact(here.repo, artifact) for artifact in page.cut(found)]
     return {"total_count": len(found), "artifacts": rendered}
+
+
+def _ageing(here: Visit, artifact: Artifact) -> Artifact:
+    life = here.faults.artifact_life
+    if life is None:
+        return artifact
+    return replace(artifact, expires_at=min(artifact.expires_at, artifact.created_at + timedelta(seconds=life)))
 
 
 @in_repo.get("/actions/artifacts/{artifact_id}/zip", response_model=None)
 def download(here: Here, artifact_id: int) -> Response:
     """Elsewhere, for a minute, and without the token."""
-    artifact = here.hub.store.get(Artifact, repo_id=here.repo.id, id=artifact_id)
+    artifact = _ageing(here, here.hub.store.get(Artifact, repo_id=here.repo.id, id=artifact_id))
     if artifact.expires_at <= here.hub.store.now():
         raise Gone("Artifact has expired")
     expires = int(time.time()) + LINK_LIFE

@@ -1,7 +1,7 @@
 """What every route of the REST shares: who calls, which repository, pages of a list, conditional requests, errors."""
 
 import hashlib
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, TypeVar
@@ -15,6 +15,7 @@ from fastapi.routing import APIRoute
 from bot.local.access import Actor
 from bot.local.answers import Answers
 from bot.local.answers_base import Json
+from bot.local.faults import Faults
 from bot.local.hub import Hub
 from bot.local.refusals import Invalid, NotFound, Refusal, Unauthorized
 from bot.local.rows import App, Repository
@@ -60,6 +61,11 @@ class Visit:
     def answers(self) -> Answers:
         return self.hub.answers
 
+    @property
+    def faults(self) -> Faults:
+        """None for persons."""
+        return self.hub.faults if self.actor.app else Faults()
+
 
 def the_hub(request: Request) -> Hub:
     hub = request.app.state.hub
@@ -92,10 +98,27 @@ def visit(request: Request, owner: str, repository: str) -> Visit:
     return Visit(hub, actor, repo, request)
 
 
+def as_listed(here: Annotated[Visit, Depends(visit)]) -> Iterator[Hub]:
+    """Where an app's lists are read, which lag behind; what a path names is looked for in the present."""
+    if here.faults.lag > 0:
+        with here.hub.past.view() as (store, moment):
+            yield here.hub.back_in(store, at=moment)
+    else:
+        yield here.hub
+
+
+def visit_by_id(request: Request, repository_id: int) -> Visit:
+    """Where a transferred issue's 301 leads."""
+    repo = the_hub(request).store.get(Repository, id=repository_id)
+    return visit(request, repo.owner, repo.name)
+
+
 TheHub = Annotated[Hub, Depends(the_hub)]
 Caller = Annotated[Actor, Depends(calling_actor)]
 CallingApp = Annotated[App, Depends(calling_app)]
 Here = Annotated[Visit, Depends(visit)]
+HereById = Annotated[Visit, Depends(visit_by_id)]
+Listed = Annotated[Hub, Depends(as_listed)]
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from bot.local.answers_base import Json
 from bot.local.checks import MOST_ANNOTATIONS
 from bot.local.refusals import Invalid, NotFound
-from bot.local.rest_base import Here, Paging, new_router
+from bot.local.rest_base import Here, Listed, Paging, new_router
 from bot.local.rows import CheckRun
 
 in_repo = new_router()
@@ -60,6 +60,7 @@ def change_check(here: Here, check_id: int, change: CheckChange) -> Json:
 @in_repo.get("/commits/{ref:path}/check-runs")
 def list_checks(
     here: Here,
+    listed: Listed,
     page: Paging,
     ref: str,
     check_name: str | None = None,
@@ -72,13 +73,13 @@ def list_checks(
         raise NotFound(f"No commit found for SHA: {ref}")
     found = [
         check
-        for check in reversed(here.hub.checks.of_commit(here.repo, sha))
+        for check in reversed(listed.checks.of_commit(here.repo, sha))
         if check_name in (None, check.name) and status in (None, check.status) and app_id in (None, check.app_id)
     ]
     if which == "latest":
         newest = {(check.app_id, check.name): check for check in reversed(found)}
         found = [check for check in found if newest[check.app_id, check.name] == check]
-    rendered = [here.answers.check(here.repo, check) for check in page.cut(found)]
+    rendered = [listed.answers.check(here.repo, check) for check in page.cut(found)]
     return {"total_count": len(found), "check_runs": rendered}
 
 

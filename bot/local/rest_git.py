@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from bot.local.answers_base import Json
 from bot.local.git import MODE_FILE, Commit, Entry, Signature
 from bot.local.refusals import Invalid, NotFound
-from bot.local.rest_base import Here, Paging, Visit, new_router
+from bot.local.rest_base import Here, Listed, Paging, Visit, new_router
 
 in_repo = new_router()
 
@@ -74,8 +74,8 @@ def get_ref(here: Here, ref: str) -> Json:
 
 
 @in_repo.get("/git/matching-refs/{ref:path}")
-def matching_refs(here: Here, ref: str, page: Paging) -> list[Json]:
-    found = here.hub.repos.git(here.repo).refs(f"refs/{ref}")
+def matching_refs(here: Here, listed: Listed, ref: str, page: Paging) -> list[Json]:
+    found = here.hub.repos.git(here.repo).refs(f"refs/{ref}", at=listed.at)
     return [here.answers.ref(here.repo, name, sha) for name, sha in page.cut([*found.items()])]
 
 

@@ -3,14 +3,17 @@
 from datetime import datetime
 
 from fastapi import Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from bot.local.answers_base import Json
-from bot.local.refusals import Invalid, NotFound
-from bot.local.rest_base import Here, Paging, Visit, in_order, new_router
-from bot.local.rows import Comment, Issue, Label
+from bot.local.hub import Hub
+from bot.local.refusals import Invalid, Moved, NotFound
+from bot.local.rest_base import DOCUMENTATION, Here, HereById, Listed, Paging, Visit, in_order, new_router
+from bot.local.rows import Comment, Issue, Label, Repository
 
 in_repo = new_router()
+by_id = new_router()
 
 
 class LabelName(BaseModel):
@@ -59,6 +62,7 @@ class NewReaction(BaseModel):
 @in_repo.get("/issues")
 def list_issues(
     here: Here,
+    listed: Listed,
     page: Paging,
     state: str = "open",
     labels: str = "",
@@ -71,7 +75,7 @@ def list_issues(
     wanted = {label.lower() for label in labels.split(",") if label}
     found = [
         issue
-        for issue in here.hub.issues.all(here.repo)
+        for issue in listed.issues.all(here.repo)
         if state in ("all", issue.state)
         and wanted <= {label.lower() for label in issue.labels}
         and creator in (None, issue.author)
@@ -80,12 +84,12 @@ def list_issues(
     keys = {
         "created": lambda issue: (issue.created_at, issue.id),
         "updated": lambda issue: (issue.updated_at, issue.id),
-        "comments": lambda issue: (here.hub.store.count(Comment, repo_id=here.repo.id, number=issue.number), issue.id),
+        "comments": lambda issue: (listed.store.count(Comment, repo_id=here.repo.id, number=issue.number), issue.id),
     }
     if sort not in keys:
         raise Invalid(resource="Issue", field="sort")
     found = in_order(found, key=keys[sort], direction=direction)
-    return [here.answers.issue(here.repo, issue) for issue in page.cut(found)]
+    return [listed.answers.issue(here.repo, issue) for issue in page.cut(found)]
 
 
 @in_repo.post("/issues", status_code=201)
@@ -104,19 +108,18 @@ def open_issue(here: Here, new: NewIssue) -> Json:
 @in_repo.get("/issues/comments")
 def list_comments_of_all(
     here: Here,
+    listed: Listed,
     page: Paging,
     since: datetime | None = None,
     sort: str = "created",
     direction: str = "asc",
 ) -> list[Json]:
-    found = [
-        one for one in here.hub.store.all(Comment, repo_id=here.repo.id) if since is None or one.updated_at >= since
-    ]
+    found = [one for one in listed.store.all(Comment, repo_id=here.repo.id) if since is None or one.updated_at >= since]
     by_update = sort == "updated"
     found = in_order(
         found, key=lambda one: (one.updated_at if by_update else one.created_at, one.id), direction=direction
     )
-    return [here.answers.comment(here.repo, comment) for comment in page.cut(found)]
+    return [listed.answers.comment(here.repo, comment) for comment in page.cut(found)]
 
 
 @in_repo.get("/issues/comments/{comment_id}")
@@ -137,8 +140,8 @@ def delete_comment(here: Here, comment_id: int) -> Response:
 
 
 @in_repo.get("/issues/comments/{comment_id}/reactions")
-def list_comment_reactions(here: Here, comment_id: int, page: Paging) -> list[Json]:
-    return _reactions(here, _comment(here, comment_id), page)
+def list_comment_reactions(here: Here, listed: Listed, comment_id: int, page: Paging) -> list[Json]:
+    return _reactions(listed, _comment(here, comment_id), page)
 
 
 @in_repo.post("/issues/comments/{comment_id}/reactions", status_code=201)
@@ -146,14 +149,44 @@ def react_to_comment(here: Here, comment_id: int, new: NewReaction, response: Re
     return _react(here, _comment(here, comment_id), new, response)
 
 
-@in_repo.get("/issues/{number}")
-def get_issue(here: Here, number: int) -> Json:
-    return here.answers.issue(here.repo, here.hub.issues.get(here.repo, number))
+@in_repo.get("/issues/{number}", response_model=None)
+def get_issue(here: Here, number: int) -> Json | Response:
+    try:
+        return here.answers.issue(here.repo, here.hub.issues.get(here.repo, number))
+    except Moved as moved:
+        return _redirected(here, moved)
 
 
-@in_repo.patch("/issues/{number}")
-def change_issue(here: Here, number: int, change: IssueChange) -> Json:
+@by_id.get("/issues/{number}", response_model=None)
+def get_issue_by_id(here: HereById, number: int) -> Json | Response:
+    return get_issue(here, number)
+
+
+@in_repo.patch("/issues/{number}", response_model=None)
+def change_issue(here: Here, number: int, change: IssueChange) -> Json | Response:
+    try:
+        return _changed(here, number, change)
+    except Moved as moved:
+        return _redirected(here, moved)
+
+
+@by_id.patch("/issues/{number}", response_model=None)
+def change_issue_by_id(here: HereById, number: int, change: IssueChange) -> Json | Response:
+    return change_issue(here, number, change)
+
+
+def _redirected(here: Visit, moved: Moved) -> Response:
+    """To its new place, if the caller may know of it; what belongs to the issue is not redirected."""
+    if not here.hub.access.sees(here.actor, here.hub.store.get(Repository, id=moved.repo_id)):
+        raise NotFound
+    url = f"{here.answers.api}/repositories/{moved.repo_id}/issues/{moved.number}"
+    body = {"message": "Moved Permanently", "url": url, "documentation_url": DOCUMENTATION}
+    return JSONResponse(body, status_code=301, headers={"Location": url})
+
+
+def _changed(here: Visit, number: int, change: IssueChange) -> Json:
     issues, given = here.hub.issues, change.model_fields_set
+    issues.get(here.repo, number)
     with here.hub.store.transaction():
         if given & {"title", "body"}:
             body = (change.body or "") if "body" in given else None
@@ -179,10 +212,10 @@ def set_state(here: Visit, number: int, state: str, reason: str | None = None) -
 
 
 @in_repo.get("/issues/{number}/comments")
-def list_comments(here: Here, number: int, page: Paging, since: datetime | None = None) -> list[Json]:
+def list_comments(here: Here, listed: Listed, number: int, page: Paging, since: datetime | None = None) -> list[Json]:
     here.hub.issues.get(here.repo, number)
-    found = [one for one in here.hub.issues.comments(here.repo, number) if since is None or one.updated_at >= since]
-    return [here.answers.comment(here.repo, comment) for comment in page.cut(found)]
+    found = [one for one in listed.issues.comments(here.repo, number) if since is None or one.updated_at >= since]
+    return [listed.answers.comment(here.repo, comment) for comment in page.cut(found)]
 
 
 @in_repo.post("/issues/{number}/comments", status_code=201)
@@ -192,20 +225,20 @@ def comment(here: Here, number: int, new: Body) -> Json:
 
 
 @in_repo.get("/issues/{number}/timeline")
-def timeline(here: Here, number: int, page: Paging) -> list[Json]:
+def timeline(here: Here, listed: Listed, number: int, page: Paging) -> list[Json]:
     here.hub.issues.get(here.repo, number)
-    events = here.hub.issues.timeline(here.repo, number)
-    comments = here.hub.issues.comments(here.repo, number)
+    events = listed.issues.timeline(here.repo, number)
+    comments = listed.issues.comments(here.repo, number)
     lines = [
-        *((event.id, here.answers.timeline_event(here.repo, event)) for event in events),
-        *((one.id, here.answers.commented(here.repo, one)) for one in comments),
+        *((event.id, listed.answers.timeline_event(here.repo, event)) for event in events),
+        *((one.id, listed.answers.commented(here.repo, one)) for one in comments),
     ]
     return [line for _, line in page.cut(sorted(lines, key=lambda line: line[0]))]
 
 
 @in_repo.get("/issues/{number}/reactions")
-def list_reactions(here: Here, number: int, page: Paging) -> list[Json]:
-    return _reactions(here, here.hub.issues.get(here.repo, number), page)
+def list_reactions(here: Here, listed: Listed, number: int, page: Paging) -> list[Json]:
+    return _reactions(listed, here.hub.issues.get(here.repo, number), page)
 
 
 @in_repo.post("/issues/{number}/reactions", status_code=201)
@@ -214,9 +247,10 @@ def react(here: Here, number: int, new: NewReaction, response: Response) -> Json
 
 
 @in_repo.get("/issues/{number}/labels")
-def issue_labels(here: Here, number: int, page: Paging) -> list[Json]:
-    labels = here.answers.labels(here.repo, here.hub.issues.get(here.repo, number))
-    return [*page.cut(labels)]
+def issue_labels(here: Here, listed: Listed, number: int, page: Paging) -> list[Json]:
+    here.hub.issues.get(here.repo, number)
+    then = listed.store.find(Issue, repo_id=here.repo.id, number=number)
+    return [*page.cut(listed.answers.labels(here.repo, then) if then else [])]
 
 
 @in_repo.post("/issues/{number}/labels")
@@ -233,8 +267,8 @@ def remove_label(here: Here, number: int, label: str) -> list[Json]:
 
 
 @in_repo.get("/labels")
-def list_labels(here: Here, page: Paging) -> list[Json]:
-    labels = here.hub.store.all(Label, repo_id=here.repo.id)
+def list_labels(here: Here, listed: Listed, page: Paging) -> list[Json]:
+    labels = listed.store.all(Label, repo_id=here.repo.id)
     return [here.answers.label(here.repo, label) for label in page.cut(labels)]
 
 
@@ -262,8 +296,8 @@ def _names(labels: LabelNames) -> list[str]:
     return [label if isinstance(label, str) else label.name for label in labels]
 
 
-def _reactions(here: Visit, subject: Issue | Comment, page: Paging) -> list[Json]:
-    return [here.answers.reaction(reaction) for reaction in page.cut(here.hub.issues.reactions(subject))]
+def _reactions(listed: Hub, subject: Issue | Comment, page: Paging) -> list[Json]:
+    return [listed.answers.reaction(reaction) for reaction in page.cut(listed.issues.reactions(subject))]
 
 
 def _react(here: Visit, subject: Issue | Comment, new: NewReaction, response: Response) -> Json:

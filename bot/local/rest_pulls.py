@@ -5,7 +5,7 @@ from datetime import datetime
 from pydantic import BaseModel
 
 from bot.local.answers_base import Json
-from bot.local.rest_base import Here, Paging, Visit, in_order, new_router
+from bot.local.rest_base import Here, Listed, Paging, Visit, in_order, new_router
 from bot.local.rest_issues import set_state
 from bot.local.rows import Issue
 
@@ -42,6 +42,7 @@ class NewReview(BaseModel):
 @in_repo.get("/pulls")
 def list_pulls(
     here: Here,
+    listed: Listed,
     page: Paging,
     state: str = "open",
     head: str | None = None,
@@ -50,8 +51,8 @@ def list_pulls(
     direction: str | None = None,
 ) -> list[Json]:
     """`head` is owner:branch, and finds pull requests also after the branch is gone."""
-    pulls = here.hub.pulls.all(here.repo)
-    issues = {issue.number: issue for issue in here.hub.issues.all(here.repo)}
+    pulls = listed.pulls.all(here.repo)
+    issues = {issue.number: issue for issue in listed.issues.all(here.repo)}
     found = [
         issues[pull.number]
         for pull in pulls
@@ -64,7 +65,7 @@ def list_pulls(
         return (issue.updated_at if sort == "updated" else issue.created_at), issue.id
 
     found = in_order(found, key=key, direction=direction or ("desc" if sort == "created" else "asc"))
-    return [here.answers.pull(here.repo, issue) for issue in page.cut(found)]
+    return [listed.answers.pull(here.repo, issue) for issue in page.cut(found)]
 
 
 @in_repo.post("/pulls", status_code=201)
@@ -78,7 +79,7 @@ def open_pull(here: Here, new: NewPull) -> Json:
         base=new.base,
         draft=new.draft,
     )
-    return here.answers.whole_pull(here.repo, issue)
+    return _whole(here, issue.number)
 
 
 @in_repo.get("/pulls/{number}")
@@ -115,10 +116,10 @@ def merge_pull(here: Here, number: int, merge: Merge | None = None) -> Json:
 
 
 @in_repo.get("/pulls/{number}/reviews")
-def list_reviews(here: Here, number: int, page: Paging) -> list[Json]:
+def list_reviews(here: Here, listed: Listed, number: int, page: Paging) -> list[Json]:
     here.hub.pulls.get(here.repo, number)
-    reviews = here.hub.pulls.reviews(here.repo, number)
-    return [here.answers.review(here.repo, review) for review in page.cut(reviews)]
+    reviews = listed.pulls.reviews(here.repo, number)
+    return [listed.answers.review(here.repo, review) for review in page.cut(reviews)]
 
 
 @in_repo.post("/pulls/{number}/reviews")
@@ -137,4 +138,5 @@ def list_files(here: Here, number: int, page: Paging) -> list[Json]:
 
 def _whole(here: Visit, number: int) -> Json:
     here.hub.pulls.get(here.repo, number)
-    return here.answers.whole_pull(here.repo, here.hub.issues.get(here.repo, number))
+    computed = here.hub.pulls.resting(here.repo, number) >= here.faults.mergeable_after
+    return here.answers.whole_pull(here.repo, here.hub.issues.get(here.repo, number), computed=computed)

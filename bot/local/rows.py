@@ -114,12 +114,23 @@ class Issue(Row):
     is_pull: bool = False
     app_id: int | None = None
     edited_at: datetime | None = None
+    """The body; a new title is in the timeline."""
     edited_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
+class Absence(Row):
+    """The number of an issue that is here no more: transferred, or deleted (`new_repo_id` is None)."""
+
+    repo_id: int
+    number: int
+    new_repo_id: int | None = None
+    new_number: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class TimelineEvent(Row):
-    """labeled, unlabeled, assigned, unassigned, renamed, closed, reopened, merged, head_ref_deleted."""
+    """labeled, unlabeled, assigned, unassigned, renamed, closed, reopened, merged, head_ref_deleted, transferred."""
 
     repo_id: int
     number: int
@@ -278,6 +289,7 @@ KINDS: tuple[type[Row], ...] = (
     Collaborator,
     Label,
     Issue,
+    Absence,
     TimelineEvent,
     Comment,
     Reaction,

@@ -19,9 +19,12 @@ from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import Scope
 
 from bot.local import pages, rest, rest_actions
 from bot.local.accounts import AppCredentials
+from bot.local.faults import Faults
+from bot.local.gate import Gate
 from bot.local.hub import Hub
 from bot.local.jobs import Jobs
 from bot.local.people import Person
@@ -35,7 +38,10 @@ PASSED_ON = ("PATH", "HOME", "LANG", "TMPDIR")
 
 
 class LocalGitHub:
-    """`environment` is what jobs may see of ours: PATH, HOME, LANG and TMPDIR of it, and nothing else."""
+    """`environment` is what jobs may see of ours: PATH, HOME, LANG and TMPDIR of it, and nothing else.
+
+    `faults` are the switches that make it as hard as GitHub; they can be turned while it runs.
+    """
 
     def __init__(
         self,
@@ -45,14 +51,16 @@ class LocalGitHub:
         runners: int = 1,
         environment: Mapping[str, str] | None = None,
         plan: Plan = as_it_comes,
+        faults: Faults | None = None,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._socket = _listen(port)
         self.port: int = self._socket.getsockname()[1]
         self.url = f"http://{HOST}:{self.port}"
         self.api_url = f"{self.url}{rest.PREFIX}"
+        self.faults = faults or Faults()
         self.store = Store(folder / "github.sqlite3")
-        self.courier = Courier(self.store, plan=plan)
+        self.courier = Courier(self.store, plan=plan, faults=self.faults)
         given = {name: value for name, value in (environment or {}).items() if name in PASSED_ON}
         self.hub = Hub.assemble(
             folder,
@@ -61,10 +69,13 @@ class LocalGitHub:
             url=self.url,
             runners=runners,
             environment={"PATH": _default_path(), **given},
+            faults=self.faults,
         )
+        self.faults.revoke_tokens = self.hub.accounts.revoke_tokens
         self.app = _application(self.hub)
+        gate = Gate(self.app, faults=self.faults, app_of=self.hub.accounts.app_of_token, hang_up=self._hang_up)
         self._server = uvicorn.Server(
-            uvicorn.Config(self.app, log_level="warning", lifespan="off", access_log=False, timeout_graceful_shutdown=1)
+            uvicorn.Config(gate, log_level="warning", lifespan="off", access_log=False, timeout_graceful_shutdown=1)
         )
         self._thread = threading.Thread(target=self._serve, name="local-github", daemon=True)
 
@@ -87,6 +98,7 @@ class LocalGitHub:
             self._thread.join(5)
         self._socket.close()
         self.hub.repos.close()
+        self.hub.past.close()
         self.store.close()
 
     # What a person would click together on github.com
@@ -118,6 +130,17 @@ class LocalGitHub:
         """The installation's id."""
         return self.hub.accounts.install(app_id, self._repo(full_name)).id
 
+    def delete_issue(self, full_name: str, number: int) -> None:
+        """By the repository's owner; an API request cannot do it."""
+        repo = self._repo(full_name)
+        self.hub.issues.delete(repo, number, actor=self.hub.accounts.actor(repo.owner))
+
+    def transfer_issue(self, full_name: str, number: int, other_full_name: str) -> int:
+        """By the repository's owner; its new number."""
+        repo, other = self._repo(full_name), self._repo(other_full_name)
+        actor = self.hub.accounts.actor(repo.owner)
+        return self.hub.issues.transfer(repo, number, actor=actor, to=other).number
+
     def person(self, login: str, full_name: str) -> Person:
         """Acts in one repository over HTTP, as a user that is created where needed."""
         return Person(login, token=self.create_user(login), api_url=self.api_url, repo=full_name)
@@ -125,6 +148,12 @@ class LocalGitHub:
     def _repo(self, full_name: str) -> Repository:
         owner, _, name = full_name.partition("/")
         return self.hub.accounts.repository(owner, name)
+
+    def _hang_up(self, scope: Scope) -> None:
+        """Closes the connection that a call came in by. uvicorn gives its applications no way to do so."""
+        for connection in self._server.server_state.connections:
+            if getattr(connection, "client", None) == scope["client"]:
+                connection.transport.close()
 
     def _serve(self) -> None:
         self._server.run(sockets=[self._socket])

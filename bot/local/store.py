@@ -42,8 +42,12 @@ def utc_now() -> datetime:
 
 
 class Store:
+    """`before_write` is called once for each transaction, before anything in it is written."""
+
     def __init__(self, file: Path, *, clock: Callable[[], datetime] = utc_now) -> None:
         self.now = clock
+        self.before_write: Callable[[], None] = lambda: None
+        self._file = file
         self._lock = threading.RLock()
         self._depth = 0
         self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None)
@@ -55,11 +59,16 @@ class Store:
         with self._lock:
             self._db.close()
 
+    def frozen(self) -> "Store":
+        """As it is now, for good, to be read alone. It costs a connection until it is closed."""
+        return FrozenStore(self._file, clock=self.now)
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """All of it or nothing; may be nested, the outermost commits."""
         with self._lock:
             if self._depth == 0:
+                self.before_write()
                 self._db.execute("BEGIN IMMEDIATE")
             self._depth += 1
             try:
@@ -136,6 +145,21 @@ class Store:
                 self._db.execute(f"CREATE TABLE IF NOT EXISTS {_table(kind)} (id INTEGER PRIMARY KEY, {others})")
             for name, columns in INDEXES.items():
                 self._db.execute(f"CREATE INDEX IF NOT EXISTS by_{name} ON {name}s ({columns})")
+
+
+class FrozenStore(Store):
+    """A read transaction that stays open: SQLite's log of writes lets it see what was there when it began."""
+
+    def __init__(self, file: Path, *, clock: Callable[[], datetime]) -> None:
+        self.now = clock
+        self.before_write = lambda: None
+        self._file = file
+        self._lock = threading.RLock()
+        self._depth = 0
+        address = f"{file.resolve().as_uri()}?mode=ro"
+        self._db = sqlite3.connect(address, uri=True, check_same_thread=False, isolation_level=None)
+        self._db.execute("BEGIN")
+        self._db.execute("SELECT last FROM sequence").fetchone()
 
 
 def _condition(where: Mapping[str, object]) -> str:

@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import httpx2
 
 from bot.events import sign
+from bot.local.faults import Faults
+from bot.local.postbag import Postbag, Trip
 from bot.local.rows import App, Delivery
 from bot.local.store import Store
 
@@ -27,11 +29,12 @@ def as_it_comes(delivery: Delivery) -> Iterable[Delivery]:
 
 
 class Courier:
-    """`plan` says what becomes of a delivery whose turn it is: itself, itself twice, an earlier one, or nothing."""
+    """`faults` say when a delivery sets out; `plan`, what becomes of it then: itself, twice, another, or nothing."""
 
-    def __init__(self, store: Store, *, plan: Plan = as_it_comes) -> None:
+    def __init__(self, store: Store, *, plan: Plan = as_it_comes, faults: Faults | None = None) -> None:
         self._store = store
         self.plan = plan
+        self._bag = Postbag(faults or Faults())
         self._client = httpx2.Client(timeout=TIMEOUT, trust_env=False)
         self._turn = threading.Lock()
         self._wake = threading.Event()
@@ -78,21 +81,33 @@ class Courier:
 
     def _deliver(self) -> None:
         while not self._stopping:
-            self._wake.wait()
+            self._wake.wait(self._bag.patience())
             self._wake.clear()
-            for delivery in self._store.all(Delivery, status_code=None):
+            self._collect()
+            for trip in self._bag.due():
                 if self._stopping:
                     return
-                self._take(delivery)
+                self._take(trip)
             with self._turn:
-                if not self._wake.is_set():
+                if not self._wake.is_set() and not self._bag:
                     self._idle.set()
 
-    def _take(self, delivery: Delivery) -> None:
-        for copy in self.plan(delivery):
+    def _collect(self) -> None:
+        for delivery in self._store.all(Delivery, status_code=None):
+            if delivery not in self._bag and not self._bag.put(delivery):
+                self._lose(delivery)
+
+    def _take(self, trip: Trip) -> None:
+        if trip.is_copy:
+            self.send(trip.delivery)
+            return
+        for copy in self.plan(trip.delivery):
             self.send(copy)
-        if self._store.get(Delivery, id=delivery.id).status_code is None:
-            self._store.save(replace(delivery, status_code=0, error="held back or lost on the way"))
+        if self._store.get(Delivery, id=trip.delivery.id).status_code is None:
+            self._lose(trip.delivery)
+
+    def _lose(self, delivery: Delivery) -> None:
+        self._store.save(replace(delivery, status_code=0, error="held back or lost on the way"))
 
     def _try(self, delivery: Delivery) -> tuple[int, str]:
         app = self._store.get(App, id=delivery.app_id)

@@ -114,6 +114,10 @@ ASKS = (
     Ask("GET", "/installation/repositories", models.InstallationRepositoriesGetResponse200, who="bot"),
     Ask("GET", "/user", models.PublicUser),
 )
+ASKS_BY_ID = (
+    Ask("GET", ISSUE, models.Issue),
+    Ask("PATCH", ISSUE, models.Issue, body={"title": "By id"}),
+)
 REPO_ASKS = (
     Ask("GET", "", models.FullRepository),
     Ask("GET", "/installation", models.Installation, who="app"),
@@ -183,6 +187,13 @@ REPO_ASKS = (
         {"ref": "main", "inputs": {"pr": "2", "request": "x"}},
         path="/actions/workflows/train.yml/dispatches",
     ),
+    Ask(
+        "POST",
+        "/actions/workflows/{file}/dispatches",
+        models.WorkflowDispatchResponse,
+        body={"ref": "main", "inputs": {"pr": "2", "request": "x"}, "return_run_details": True},
+        path="/actions/workflows/train.yml/dispatches",
+    ),
     Ask("GET", "/actions/workflows/{file}/runs", Runs, path="/actions/workflows/train.yml/runs"),
     Ask("GET", "/actions/runs", Runs, query={"event": "workflow_dispatch", "created": ">=2026-01-01"}),
     Ask("GET", RUN, models.WorkflowRun),
@@ -216,11 +227,12 @@ def ask(scene: Scene, one: Ask, prefix: str) -> httpx2.Response:
         return client.request(one.method, url, json=fill(one.body), params=one.query, headers=headers)
 
 
-@pytest.mark.parametrize("one", [*ASKS, *REPO_ASKS], ids=str)
+@pytest.mark.parametrize("one", [*ASKS, *REPO_ASKS, *ASKS_BY_ID], ids=str)
 def test_the_answer_is_githubs(scene: Scene, one: Ask) -> None:
     if one.route == "/pulls" and one.method == "POST":
         scene.world.branch("three", {"three.txt": "3\n"})
-    answer = ask(scene, one, f"/repos/{LAB}" if one in REPO_ASKS else "")
+    by_id = f"/repositories/{scene.world.lab.id}" if one in ASKS_BY_ID else ""
+    answer = ask(scene, one, f"/repos/{LAB}" if one in REPO_ASKS else by_id)
     assert answer.status_code == one.status, answer.text
     if one.model is not NOTHING:
         TypeAdapter(one.model).validate_json(answer.content)
@@ -236,6 +248,7 @@ def test_no_route_is_left_out() -> None:
     assert known(rest_apps.router.routes) == {(one.method, one.route) for one in ASKS}
     in_repo = set().union(*(known(part.in_repo.routes) for part in parts))
     assert in_repo == {(one.method, one.route) for one in REPO_ASKS}
+    assert known(rest_issues.by_id.routes) == {(one.method, one.route) for one in ASKS_BY_ID}
 
 
 @pytest.mark.parametrize(

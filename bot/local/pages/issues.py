@@ -10,8 +10,8 @@ from bot.local.pages.forms import FOLDER, Answers, FormError, IssueForm, compose
 from bot.local.pages.listing import label_hues, labels_of
 from bot.local.pages.markup import file_place, render
 from bot.local.pages.shell import Shell, Visit, back_to, plain_lines
-from bot.local.refusals import Invalid, NotFound
-from bot.local.rows import Issue, Label
+from bot.local.refusals import Invalid, Moved, NotFound
+from bot.local.rows import Issue, Label, Repository
 
 OFFERED_LABELS = ("experiment", "paused")
 """The labels that matter to the bot can be set even where the lab does not have them yet."""
@@ -105,7 +105,11 @@ class IssuePages:
 
     def show(self, request: Request, owner: str, name: str, number: int) -> Response:
         visit = self._shell.visit(request, owner, name)
-        issue = self._hub.issues.get(visit.repo, number)
+        try:
+            issue = self._hub.issues.get(visit.repo, number)
+        except Moved as moved:
+            other = self._hub.store.get(Repository, id=moved.repo_id)
+            return back_to(f"/{other.full_name}/issues/{moved.number}")
         if issue.is_pull:
             return back_to(f"{visit.base}/pull/{number}")
         conversation = Conversation(visit, issue)

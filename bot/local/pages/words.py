@@ -24,7 +24,7 @@ _STEPS = {
     404: "The address may be mistyped, or the branch, file or page was removed. Start again from a repository:",
     405: "Usually the branch conflicts with main. The pull request says more; it can always be closed without merging.",
     409: "Go back, reload the page, look at what is new, and try again.",
-    410: "Artifacts are kept for a limited time. Re-run the workflow for a new one.",
+    410: "What was deleted does not come back. What expired can be made anew: Re-run the workflow.",
     422: "Go back, correct what the message says, and send it again. The text that you typed is still there.",
 }
 
