@@ -9,6 +9,7 @@ TrainwrightError
 │   ├── Moved                 a ref is no longer where we read it: look again
 │   ├── Lagging               a write that GitHub does not show yet: look again in some seconds
 │   └── Unavailable           5xx, rate limit, no connection: look again later
+├── LedgerError               the bot's own database cannot be used now: look again later
 ├── ModelError                a model call that gave no reply
 │   └── Declined              the model says that it cannot do what was asked
 ├── ReplyError                a reply, even asked for again, lacks what the prompt named
@@ -55,6 +56,14 @@ class Lagging(GitHubError):  # noqa: N818
 
 
 class Unavailable(GitHubError):  # noqa: N818
+    """`seconds` is how long GitHub asks to keep still, if it does."""
+
+    def __init__(self, message: str, *, seconds: float = 0.0) -> None:
+        super().__init__(message)
+        self.seconds = seconds
+
+
+class LedgerError(TrainwrightError):
     pass
 
 

@@ -2,6 +2,9 @@
 
 A call is kept under a slot. Its prompt is stored before it is sent and its reply before it is used, each in a
 transaction of its own, so that after a kill at any moment the slot tells which of the two is missing.
+
+While the database cannot be used (a full disk, a broken connection) every method raises LedgerError, and what is paid
+waits in memory.
 """
 
 import fcntl
@@ -19,7 +22,7 @@ from weakref import WeakValueDictionary
 
 import sqlalchemy as sa
 
-from bot.errors import SettingsError
+from bot.errors import LedgerError, SettingsError
 from bot.models.model import Prompt, Reply, Role, Usage
 
 
@@ -141,6 +144,7 @@ class Ledger:
         self._lock: _FileLock | None = None
         self._guard = threading.Lock()
         self._asking: WeakValueDictionary[Slot, threading.Lock] = WeakValueDictionary()
+        self._unbooked: dict[Slot, sa.Update] = {}
         try:
             self._engine = sa.create_engine(url)
         except (sa.exc.ArgumentError, ImportError) as error:
@@ -153,7 +157,7 @@ class Ledger:
             _TABLES.create_all(self._engine)
         except sa.exc.DBAPIError as error:
             self.close()
-            raise _unusable(f"cannot be opened: {error.orig}") from None
+            raise _unusable(f"cannot be opened: {_cause(error.orig or error)}") from None
 
     def close(self) -> None:
         self._engine.dispose()
@@ -163,9 +167,11 @@ class Ledger:
     def reply(self, slot: Slot, prompt: Prompt, ask: Callable[[Prompt], Reply]) -> Answered:
         """The slot's reply: the stored one, else what `ask` answers to the slot's first prompt.
 
-        What `ask` raises is booked and raised again; the next time it is asked again, with the same prompt.
+        What `ask` raises is booked and raised again; the next time it is asked again, with the same prompt. A reply
+        that cannot be booked (LedgerError) stays in memory, and is booked when the slot comes again: nobody is asked.
         """
         with self._alone(slot):
+            self._catch_up(slot)
             stored = self.stored(slot)
             if stored:
                 return stored
@@ -181,20 +187,20 @@ class Ledger:
 
     def stored(self, slot: Slot) -> Answered | None:
         """The slot's reply, if there is one. Asks nobody."""
-        with self._engine.begin() as database:
+        with self._transaction() as database:
             row = database.execute(_CALLS.select().where(_is(slot), _CALLS.c.state == State.ANSWERED.value)).first()
         return Answered(_prompt(row), _reply(row), fresh=False, at=row.answered_at) if row else None
 
     def calls(self, lab: str, issue: int) -> tuple[Booked, ...]:
         """Every call of an experiment, in the order in which they were made."""
         where = (_CALLS.c.lab == lab) & (_CALLS.c.issue == issue)
-        with self._engine.begin() as database:
+        with self._transaction() as database:
             rows = database.execute(sa.select(*_WITHOUT_TEXTS).where(where).order_by(_CALLS.c.id)).all()
         return _charge_lost(tuple(map(_booked, rows)))
 
     def intend(self, key: str, now: datetime) -> Intent:
         """To be called before a write is sent. `since` stays that of the first time, until it is forgotten."""
-        with self._engine.begin() as database:
+        with self._transaction() as database:
             row = database.execute(_INTENTS.select().where(_INTENTS.c.key == key)).first()
             intent = Intent(key, row.since, row.answered, row.attempts + 1) if row else Intent(key, now, None, 1)
             if row:
@@ -205,13 +211,27 @@ class Ledger:
 
     def answered(self, key: str, now: datetime) -> None:
         """GitHub has confirmed the write."""
-        with self._engine.begin() as database:
+        with self._transaction() as database:
             database.execute(_INTENTS.update().where(_INTENTS.c.key == key).values(answered=now))
 
     def forget(self, key: str) -> None:
         """The write did not happen, or what it made is gone: the next `intend` is the first again."""
-        with self._engine.begin() as database:
+        with self._transaction() as database:
             database.execute(_INTENTS.delete().where(_INTENTS.c.key == key))
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sa.Connection]:
+        """The door: whatever the database raises becomes LedgerError."""
+        try:
+            with self._engine.begin() as database:
+                yield database
+        except sa.exc.DBAPIError as error:
+            # A connection that was opened while nothing could be written would stay so.
+            self._engine.dispose()
+            # Not `from error`: its text holds the prompt, and would be logged.
+            raise _unavailable(error.orig or error) from error.orig
+        except sa.exc.TimeoutError as error:
+            raise _unavailable(error) from error
 
     @contextmanager
     def _alone(self, slot: Slot) -> Iterator[None]:
@@ -223,7 +243,7 @@ class Ledger:
 
     def _book_asked(self, slot: Slot, prompt: Prompt) -> tuple[int, Prompt]:
         """Stores the prompt; the attempt's number, and the prompt to send."""
-        with self._engine.begin() as database:
+        with self._transaction() as database:
             last = database.execute(_CALLS.select().where(_is(slot)).order_by(_CALLS.c.attempt.desc()).limit(1)).first()
             cut_off = _CALLS.update().where(_is(slot), _CALLS.c.state == State.ASKED.value)
             database.execute(cut_off.values(state=State.LOST.value))
@@ -260,9 +280,16 @@ class Ledger:
     def _book(self, slot: Slot, attempt: int, *, state: State, **values: str | int | float | None) -> datetime:
         now = self._clock()
         call = _CALLS.update().where(_is(slot), _CALLS.c.attempt == attempt)
-        with self._engine.begin() as database:
-            database.execute(call.values(state=state.value, answered_at=now, **values))
+        self._unbooked[slot] = call.values(state=state.value, answered_at=now, **values)
+        self._catch_up(slot)
         return now
+
+    def _catch_up(self, slot: Slot) -> None:
+        """Books what became of the slot's last call. What fails stays to be booked."""
+        if slot in self._unbooked:
+            with self._transaction() as database:
+                database.execute(self._unbooked[slot])
+            del self._unbooked[slot]
 
 
 def _columns(slot: Slot) -> dict[str, str | int]:
@@ -359,6 +386,37 @@ def _sqlite_file(engine: sa.Engine) -> Path:
     if not name or name == ":memory:":
         raise _unusable("is in memory, which no restart survives. Name a file: sqlite:///trainwright.db")
     return Path(name).resolve()
+
+
+_REMEDIES = {
+    "is full": ("cannot be written", "Free some space on the bot's machine"),
+    "No space left": ("cannot be written", "Free some space on its disk"),
+    "read-only": ("cannot be written", "See why its server lets nobody write"),
+    "readonly": (
+        "cannot be written",
+        "Let the bot's user write to its file, to those beside it (-wal, -shm) and to their folder",
+    ),
+    "unable to open": (
+        "cannot be opened",
+        "See that its folder is there, is the bot's to write to, and has space left",
+    ),
+    "I/O error": ("cannot be read or written", "See whether the disk is full or broken"),
+    "locked": ("cannot be written", "End the other program that holds it"),
+    "malformed": ("is damaged", "Stop the bot, put a backup in its place, and start it again"),
+    "not a database": ("is damaged", "Stop the bot, put a backup in its place, and start it again"),
+}
+"""By what SQLite and PostgreSQL say: what that means, and what to do."""
+_REMEDY = ("cannot be used", "See that it runs, and that the bot's machine reaches it")
+
+
+def _unavailable(error: BaseException) -> LedgerError:
+    cause = _cause(error)
+    state, remedy = next((told for said, told in _REMEDIES.items() if said in cause), _REMEDY)
+    return LedgerError(f"The bot's database {state}: {cause}. {remedy}; I go on by myself.")
+
+
+def _cause(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
 
 
 def _unusable(complaint: str) -> SettingsError:

@@ -7,15 +7,18 @@ import subprocess
 import sys
 import textwrap
 import threading
-from collections.abc import Iterator
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 
-from bot.errors import ModelError, SettingsError
+from bot.errors import LedgerError, ModelError, SettingsError
 from bot.ledger import Answered, Ledger, Slot, State
 from bot.models.model import Prompt, Reply, Role, Usage
 
@@ -260,6 +263,170 @@ def test_another_file_is_left_alone_and_unlocked(url: str, tmp_path: Path) -> No
         with pytest.raises(SettingsError, match="not a database"):
             Ledger(url)
     assert (tmp_path / "trainwright.db").read_bytes() == b"precious" * 1000
+
+
+# A database that cannot be used for a while
+
+
+@contextmanager
+def full_disk(ledger: Ledger) -> Iterator[None]:
+    """SQLite gets no page more than the file has: a short row still finds room, a long text does not."""
+
+    def limit(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA max_page_count = 1")
+
+    with _listening(ledger, "connect", limit):
+        yield
+
+
+@contextmanager
+def broken(ledger: Ledger, error: sqlite3.Error) -> Iterator[None]:
+    """Every statement fails like this; so do PostgreSQL's when its connection breaks."""
+
+    def fail(*_: object) -> None:
+        raise error
+
+    with _listening(ledger, "do_execute", fail):
+        yield
+
+
+@contextmanager
+def _listening(ledger: Ledger, event: str, listener: Callable[..., None]) -> Iterator[None]:
+    sa.event.listen(ledger._engine, event, listener)
+    ledger._engine.dispose()
+    yield
+    sa.event.remove(ledger._engine, event, listener)
+    ledger._engine.dispose()
+
+
+LONG = "x" * 100_000
+USES: list[Callable[[Ledger], object]] = [
+    lambda ledger: ledger.reply(SLOT, PROMPT, must_not_be_asked),
+    lambda ledger: ledger.stored(SLOT),
+    lambda ledger: ledger.calls("you/lab", 12),
+    lambda ledger: ledger.intend("one", NOW),
+    lambda ledger: ledger.answered("one", NOW),
+    lambda ledger: ledger.forget("one"),
+]
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_file_that_cannot_be_opened_is_told_and_used_again_afterwards(
+    tmp_path: Path, use: Callable[[Ledger], object]
+) -> None:
+    ledger = Ledger(f"sqlite:///{tmp_path}/there/trainwright.db", clock=lambda: NOW)
+    ledger.reply(SLOT, PROMPT, answer)
+    ledger._engine.dispose()
+    (tmp_path / "there").rename(tmp_path / "gone")
+    with pytest.raises(LedgerError, match=r"^The bot's database cannot be opened: unable to open database file\. See "):
+        use(ledger)
+    (tmp_path / "gone").rename(tmp_path / "there")
+    use(ledger)
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (
+            sqlite3.OperationalError("disk I/O error"),
+            "The bot's database cannot be read or written: disk I/O error. "
+            "See whether the disk is full or broken; I go on by myself.",
+        ),
+        (
+            sqlite3.OperationalError("attempt to write a readonly database"),
+            "The bot's database cannot be written: attempt to write a readonly database. "
+            "Let the bot's user write to its file, to those beside it (-wal, -shm) and to their folder; "
+            "I go on by myself.",
+        ),
+        (
+            sqlite3.DatabaseError("database disk image is malformed"),
+            "The bot's database is damaged: database disk image is malformed. "
+            "Stop the bot, put a backup in its place, and start it again; I go on by myself.",
+        ),
+        (
+            sqlite3.InterfaceError("connection is bad: Connection refused\n\tIs the server running on that host?"),
+            "The bot's database cannot be used: connection is bad: Connection refused. "
+            "See that it runs, and that the bot's machine reaches it; I go on by myself.",
+        ),
+    ],
+)
+def test_any_error_is_a_sentence_that_names_cause_and_next_step(
+    ledger: Ledger, error: sqlite3.Error, told: str
+) -> None:
+    for use in USES:
+        with broken(ledger, error), pytest.raises(LedgerError) as refusal:
+            use(ledger)
+        assert str(refusal.value) == told
+    assert states(ledger) == []
+
+
+def test_another_program_that_holds_the_file_is_told(ledger: Ledger, tmp_path: Path) -> None:
+    def at_once(connection: sqlite3.Connection, _: object) -> None:
+        connection.execute("PRAGMA busy_timeout = 0")
+
+    other = sqlite3.connect(tmp_path / "trainwright.db", isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with _listening(ledger, "connect", at_once), pytest.raises(LedgerError, match=r"locked\. End the other program"):
+        ledger.stored(SLOT)
+    other.close()
+    assert ledger.stored(SLOT) is None
+
+
+def test_after_an_error_the_file_is_opened_anew(ledger: Ledger) -> None:
+    opened = []
+
+    def first_read_only(connection: sqlite3.Connection, _: object) -> None:
+        opened.append(connection)
+        connection.execute(f"PRAGMA query_only = {len(opened) == 1}")
+
+    with _listening(ledger, "connect", first_read_only):
+        with pytest.raises(LedgerError, match=r"readonly database\. Let the bot's user write"):
+            ledger.intend("one", NOW)
+        assert ledger.intend("one", NOW).attempts == 1
+
+
+def test_a_full_disk_is_told_before_anything_is_paid(ledger: Ledger) -> None:
+    with full_disk(ledger), pytest.raises(LedgerError) as refusal:
+        ledger.reply(SLOT, replace(PROMPT, user=LONG), must_not_be_asked)
+    assert str(refusal.value) == (
+        "The bot's database cannot be written: database or disk is full. "
+        "Free some space on the bot's machine; I go on by myself."
+    )
+    assert states(ledger) == []
+    assert ledger.reply(SLOT, PROMPT, answer).fresh
+
+
+def test_a_reply_that_finds_the_disk_full_is_kept_and_stored_later(ledger: Ledger) -> None:
+    long = replace(REPLY, text=LONG)
+    with full_disk(ledger):
+        with pytest.raises(LedgerError, match="is full"):
+            ledger.reply(SLOT, PROMPT, lambda prompt: long)
+        for _ in range(2):
+            with pytest.raises(LedgerError, match="is full"):
+                ledger.reply(SLOT, CHANGED, must_not_be_asked)
+        assert states(ledger) == [State.ASKED]
+        assert ledger.reply(replace(SLOT, ordinal=2), PROMPT, answer).fresh
+    assert ledger.reply(SLOT, CHANGED, must_not_be_asked) == Answered(PROMPT, long, fresh=False, at=NOW)
+    assert [call.usage for call in ledger.calls("you/lab", 12)] == [REPLY.usage] * 2
+    assert ledger.reply(SLOT, CHANGED, must_not_be_asked).reply == long
+
+
+def test_a_failed_call_that_finds_the_disk_full_is_no_lost_one(ledger: Ledger) -> None:
+    def fail(prompt: Prompt) -> Reply:
+        raise ModelError(LONG)
+
+    with full_disk(ledger), pytest.raises(LedgerError, match="is full"):
+        ledger.reply(SLOT, PROMPT, fail)
+    assert ledger.reply(SLOT, CHANGED, answer).prompt == PROMPT
+    assert states(ledger) == [State.FAILED, State.ANSWERED]
+
+
+def test_what_is_logged_of_an_error_holds_no_prompt(ledger: Ledger) -> None:
+    prompt = replace(PROMPT, user="hush" * 30_000)
+    with full_disk(ledger), pytest.raises(LedgerError) as refusal:
+        ledger.reply(SLOT, prompt, must_not_be_asked)
+    assert "hushhush" not in "".join(traceback.format_exception(refusal.value))
 
 
 # Kills
