@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from bot import commands
-from bot.errors import Declined, ReplyError, TrainwrightError
+from bot.errors import Declined, ModelError, ReplyError, TrainwrightError
 from bot.experiment import (
     PAUSED,
     Action,
@@ -29,8 +29,8 @@ from bot.facts import (
 )
 from bot.folder import LOG, PLAN, PROGRESS_PLOT, REPORT, TASKS, plot_path
 from bot.lab import PATH as CONFIG
-from bot.pieces import MAX_BODY, CheckRun, Note
-from bot.records import Attempt, Conclusion, Metric, Record, Repair, Verdict, best, total
+from bot.pieces import MAX_BODY, STATUS, CheckRun, Note
+from bot.records import Attempt, Conclusion, Metric, Rebuilt, Record, Repair, Verdict, best, total
 from bot.sanitise import safe, safe_line
 
 CHECK = "trainwright / result"
@@ -58,7 +58,7 @@ def status_note(experiment: Experiment, step: Action) -> Note:
             parts.append(image(experiment.main.commit, f"{experiment.main.path}/{PROGRESS_PLOT}", "Progress"))
     parts.append(_budget_line(experiment))
     parts.append(_files_line(experiment))
-    return Note(experiment.number, "status", "\n\n".join(part for part in parts if part), current=True)
+    return Note(experiment.number, STATUS, "\n\n".join(part for part in parts if part), current=True)
 
 
 def _stage_line(experiment: Experiment, step: Action) -> str:
@@ -142,6 +142,19 @@ def stuck(error: Exception) -> str:
     return f"Looking at this experiment failed again and again: `{kind}`. The server's log has the details; {resume}"
 
 
+def blocked(error: TrainwrightError) -> str:
+    """What somebody has to mend."""
+    return f"{safe(str(error))}\n\nMend it, and I go on by myself."
+
+
+def no_reply(error: ModelError) -> str:
+    return (
+        f"The model gives no reply: {safe_line(str(error))}\n\n"
+        "I ask again from time to time and go on by myself. If it stays so, look at the model's server and key, or "
+        f"configure another model in `{CONFIG}` on the default branch (`models: provider/name`)."
+    )
+
+
 # Pull requests
 
 
@@ -172,10 +185,7 @@ def pull_body(experiment: Experiment, run: Run, record: Record) -> str:
 def _where_it_stands(run: Run, record: Record) -> str:
     if run.concluded and record.conclusion:
         return f"### {headline(record, record.conclusion)}"
-    training = next((t for t in run.trainings_of(run.folder.inputs) if t.active), None)
-    if training:
-        return f"### 🏃 [Training]({training.url})"
-    return "### Waiting for a runner"
+    return f"### 🏃 In training: the check `{CHECK}` follows it"
 
 
 def headline(record: Record, conclusion: Conclusion) -> str:
@@ -249,7 +259,7 @@ def repair_note(pull: int, record: Record, repair: Repair, number: int) -> Note:
     failure = attempt.failure if attempt else None
     error = safe_line(attempt.reason) if attempt else ""
     if failure:
-        error = "`" + safe_line(f"{failure.type}: {failure.message}").replace("`", "'")[:300] + "`"
+        error = _quoted(f"{failure.type}: {failure.message}")
     where = f" at line {failure.line} of `train.py`" if failure and failure.line else ""
     cause, fix = safe_line(repair.cause), safe_line(repair.fix)
     body = (
@@ -257,6 +267,40 @@ def repair_note(pull: int, record: Record, repair: Repair, number: int) -> Note:
         f"**Cause.** {cause}\n\n**Fix.** {fix}\n\nThe mended `train.py` is trained now."
     )
     return Note(pull, f"repair {record.run} {repair.attempt}", body)
+
+
+def _quoted(text: str) -> str:
+    """As code: an error, the name of a file."""
+    return "`" + safe_line(text).replace("`", "'")[:300] + "`"
+
+
+def rebuilt_note(pull: int, record: Record, rebuilt: Rebuilt) -> Note:
+    kept = [f"{_quoted(name)} is main's" for name in rebuilt.from_main]
+    kept += [f"{_quoted(name)} is this run's" for name in rebuilt.from_branch]
+    both = f" Where both had changed: {', '.join(kept)}." if kept else ""
+    body = f"### Brought together with main\n\nThis branch conflicted with `{rebuilt.main[:7]}` on main.{both}"
+    return Note(pull, f"rebuilt {record.run} {rebuilt.main[:12]}", body)
+
+
+def reopened_note(run: Run, successor: Run) -> Note:
+    assert run.pull is not None
+    where = f" (#{successor.pull.number})" if successor.pull else ""
+    body = (
+        f"### Opened again\n\nRun {successor.id}{where} has taken the place of this one, and trains and is reviewed "
+        "now. Merging this one too brings its code to main, and I bring the other branch together with it. "
+        "Close it to leave everything as it is."
+    )
+    return Note(run.pull.number, f"reopened {run.id} {successor.id}", body)
+
+
+def gone_note(experiment: Experiment, run: Run) -> Note:
+    assert run.pull is not None
+    body = (
+        f"### The experiment has ended\n\n{safe_line(experiment.gone)} Nothing is trained or written any more. "
+        "This branch stays as it is: merge it or close it as you like. "
+        "To go on, open a new issue with the label `experiment`."
+    )
+    return Note(run.pull.number, f"gone {experiment.number}", body)
 
 
 def superseded_notes(run: Run) -> Iterator[Note]:

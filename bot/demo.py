@@ -29,6 +29,8 @@ LAB = "you/lab"
 YOU = "you"
 SLUG = "trainwright"
 SWEEP_SECONDS = 20.0
+LAG_SECONDS = 2.0
+"""The stand-in of the demo shows at once what was written; its times are in whole seconds."""
 
 TITLE = "How low can bits per byte go in a short training?"
 IDEA = """### Idea
@@ -93,6 +95,7 @@ class LocalLab:
             database=f"sqlite:///{folder / 'ledger.db'}",
             model=options.model,
             sweep_seconds=SWEEP_SECONDS,
+            lag_seconds=LAG_SECONDS,
             pace=False,
         )
         self._bot = Server(settings, open_model=open_model, listen=self._listener)

@@ -4,10 +4,22 @@ There is no mark for "done": each piece is looked for, so a piece that a crash l
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
-from bot.comments import analysis_note, check_run, pull_body, repair_note, status_note, summary_note, superseded_notes
+from bot.comments import (
+    analysis_note,
+    check_run,
+    gone_note,
+    pull_body,
+    rebuilt_note,
+    reopened_note,
+    repair_note,
+    status_note,
+    summary_note,
+    superseded_notes,
+)
 from bot.experiment import EXPERIMENT, PAUSED, Action, Comment, Experiment, Pause, Run, Wait
-from bot.pieces import Body, CheckRun, Note, Piece, Seen, find_note, fingerprint, mark
+from bot.pieces import STATUS, Body, CheckRun, Note, Piece, Seen, find_note, fingerprint, mark
 
 
 def missing(experiment: Experiment, step: Action) -> list[Piece]:
@@ -17,7 +29,10 @@ def missing(experiment: Experiment, step: Action) -> list[Piece]:
 
 def pieces(experiment: Experiment, step: Action) -> Iterator[Piece]:
     """The status comment is brought up to date when the bot is about to wait; before, it only has to exist."""
-    has_status = any(comment.ours and mark("status") in comment.body for comment in experiment.comments)
+    if experiment.gone and experiment.acting:
+        yield from (gone_note(experiment, run) for run in experiment.runs if run.pull and run.pull.open)
+        return
+    has_status = any(comment.ours and mark(STATUS) in comment.body for comment in experiment.comments)
     if not experiment.acting or (not has_status and not _is_ours(experiment)):
         return
     yield Seen()
@@ -25,6 +40,9 @@ def pieces(experiment: Experiment, step: Action) -> Iterator[Piece]:
         yield status_note(experiment, step)
     for run in experiment.runs:
         yield from _run_pieces(experiment, run)
+    for run, successor in pairwise(experiment.runs):
+        if run.pull and run.pull.open:
+            yield reopened_note(run, successor)
     if PAUSED in experiment.labels and not experiment.paused_by:
         return  # paused by the bot itself: the status comment has the cause
     if has_status and isinstance(step, Wait | Pause):
@@ -43,6 +61,8 @@ def _run_pieces(experiment: Experiment, run: Run) -> Iterator[Piece]:
         return
     for number, repair in enumerate(record.repairs, start=1):
         yield repair_note(run.pull.number, record, repair, number)
+    for rebuilt in record.rebuilds:
+        yield rebuilt_note(run.pull.number, record, rebuilt)
     yield from superseded_notes(run)
     if record.conclusion:
         yield summary_note(run.pull.number, record, record.conclusion)

@@ -15,22 +15,28 @@ from bot.errors import PayloadError, SignatureError
 
 _NUMBER = r"[1-9][0-9]{0,9}"
 _RUN = rf"{_NUMBER}[a-z]?"
-_INPUTS = 12
+INPUTS = 12
+"""So many digits of the inputs' id are enough to tell them apart."""
 
 _WORD = re.compile(r"[a-z][a-z_]{0,63}")
 _GUID = re.compile(r"[!-~]{1,200}")
 _LAB = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*/(?!\.{1,2}\Z)[A-Za-z0-9_.-]+")
 _BRANCH = re.compile(rf"experiment/({_NUMBER})/.+")
-_REQUEST = re.compile(rf"({_NUMBER})\.({_RUN})\.([0-9a-f]{{{_INPUTS}}})\.({_NUMBER})")
+_REQUEST = re.compile(rf"({_NUMBER})\.({_RUN})\.([0-9a-f]{{{INPUTS}}})\.({_NUMBER})")
+
+
+def branches_of(issue: int) -> str:
+    """How the names of an experiment's branches begin."""
+    return f"experiment/{issue}/"
 
 
 def branch_of(issue: int, run: str) -> str:
-    return f"experiment/{issue}/run-{run}"
+    return f"{branches_of(issue)}run-{run}"
 
 
 def report_branch(issue: int, instead_of: str) -> str:
     """The report's branch: it takes the place of the run that would have come next."""
-    return f"experiment/{issue}/report-{instead_of}"
+    return f"{branches_of(issue)}report-{instead_of}"
 
 
 def experiment_of(branch: str) -> int | None:
@@ -51,7 +57,7 @@ class Request:
 
 def request_name(issue: int, run: str, inputs: str, ordinal: int) -> str:
     """The word by which a workflow run is found again: the last one of its title."""
-    return f"{issue}.{run}.{inputs[:_INPUTS]}.{ordinal}"
+    return f"{issue}.{run}.{inputs[:INPUTS]}.{ordinal}"
 
 
 def parse_request(text: str) -> Request | None:
@@ -88,6 +94,7 @@ class Event:
     lab: str
     experiment: int | None = None
     thread: int | None = None
+    sender: str = ""
 
 
 def parse(*, kind: str, guid: str, body: bytes) -> Event:
@@ -101,7 +108,15 @@ def parse(*, kind: str, guid: str, body: bytes) -> Event:
     lab = _lab(payload)
     if lab == "" and (experiment or thread):
         _refuse("`repository` is missing")
-    return Event(kind=kind, action=_action(payload), guid=guid, lab=lab, experiment=experiment, thread=thread)
+    return Event(
+        kind=kind,
+        action=_action(payload),
+        guid=guid,
+        lab=lab,
+        experiment=experiment,
+        thread=thread,
+        sender=_sender(payload),
+    )
 
 
 _Place = tuple[int | None, int | None]
@@ -143,6 +158,10 @@ def _lab(payload: "_Node") -> str:
         return ""
     name = payload.at("repository").text("full_name")
     return name if _LAB.fullmatch(name) else _refuse("`repository.full_name` is not owner/name")
+
+
+def _sender(payload: "_Node") -> str:
+    return payload.at("sender").text("login") if payload.has("sender") else ""
 
 
 def _action(payload: "_Node") -> str:

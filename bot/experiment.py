@@ -4,21 +4,36 @@
 the same action, so an event that comes twice, late or never does no harm.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from string import ascii_lowercase
 
 from bot.commands import Command
 from bot.folder import Folder
-from bot.lab import LabConfig
+from bot.lab import LabConfig, Runner
 from bot.records import Attempt, Metric, Next, Record, best, by_run
 from bot.sanitise import safe_line
 from runner.result import Point, Result, Status
 
 EXPERIMENT, PAUSED = "experiment", "paused"
+REPORT_RUN = "report"
+"""Stands where a run's number would."""
 MAX_LOST = 2
+LAG = timedelta(seconds=60)
+"""So long a write may be missing from GitHub's lists before it is taken for lost."""
+SECOND = timedelta(seconds=1)
+"""GitHub's times are whole seconds: what happened may be so much younger."""
+UNSTARTED = timedelta(minutes=10)
+"""After this a training that no runner has taken is said."""
+GRACE = timedelta(minutes=10)
+"""What a training may need beyond its limit: check-out, and sending the result."""
+AGAIN = timedelta(minutes=10)
+"""How soon a cause that others mend is looked at again, should no event tell that it is gone."""
+A_RUNNER = "a runner"
+"""For whom one waits when no runner has taken a training in time."""
+EVER = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Stage(StrEnum):
@@ -55,6 +70,7 @@ class Training:
     conclusion: str | None
     created: datetime
     url: str
+    updated: datetime = EVER
     artifact: Artifact | None = None
     complaint: str = ""
 
@@ -69,6 +85,10 @@ class Training:
     def of(self, inputs: str) -> bool:
         """The request carries the first twelve characters of the inputs."""
         return inputs.startswith(self.inputs)
+
+    def deadline(self, runner: Runner) -> datetime:
+        """When it must have ended, had a runner taken it in time."""
+        return self.created + timedelta(minutes=runner.queue_minutes, seconds=runner.limit) + GRACE
 
 
 @dataclass(frozen=True)
@@ -101,6 +121,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Pull:
+    """`mergeable` is None while GitHub works it out, `comments` where it did not say how many there are."""
+
     number: int
     branch: str
     head: str
@@ -109,13 +131,17 @@ class Pull:
     title: str
     body: str
     url: str
+    created: datetime = EVER
+    updated: datetime = EVER
     closed_at: datetime | None = None
-    merged_by: str | None = None
+    mergeable: bool | None = None
+    comments: int | None = None
 
 
 @dataclass(frozen=True)
 class Run:
-    """One iteration: a branch and, a moment later, its pull request. `folder` is the folder at the branch's head."""
+    """One iteration: a branch and, a moment later, its pull request. `folder` is the folder at the branch's head,
+    `base` the one on main that the branch was made from, where that is known and no longer the same."""
 
     id: str
     folder: Folder
@@ -123,6 +149,7 @@ class Run:
     trainings: tuple[Training, ...] = ()
     comments: tuple[Comment, ...] = ()
     checks: tuple[Check, ...] = ()
+    base: Folder | None = None
 
     @property
     def open(self) -> bool:
@@ -139,6 +166,19 @@ class Run:
 
     def trainings_of(self, inputs: str) -> list[Training]:
         return sorted((t for t in self.trainings if t.of(inputs)), key=lambda t: t.ordinal)
+
+    def clashes(self, main: Folder) -> bool:
+        """Whether a file was changed on main and, in another way, on the branch."""
+        if self.base is None:
+            return False
+        base, theirs, ours = self.base.entries, main.entries, self.folder.entries
+        names = base.keys() | theirs.keys() | ours.keys()
+        return any(len({base.get(name), theirs.get(name), ours.get(name)}) == 3 for name in names)
+
+    def with_files(self, commit: str, files: Mapping[str, str | bytes]) -> "Run":
+        """As it is once these files are committed to its branch."""
+        pull = self.pull and replace(self.pull, head=commit, mergeable=None)
+        return replace(self, folder=self.folder.with_files(commit, files), pull=pull, checks=())
 
 
 @dataclass(frozen=True)
@@ -157,7 +197,9 @@ class Experiment:
 
     `runs` are the last one on main and all that came later; `main` is the folder on main; `acting` is whether this bot
     is the one that acts in the lab; `resumptions` are the times at which people let a stopped or paused experiment go
-    on; `cause` is what the next run follows.
+    on; `cause` is what the next run follows; `gone` says what became of the issue where there is none any more.
+
+    Each step of the bot gives the experiment as it is afterwards, so it need not be loaded again after every step.
     """
 
     lab: str
@@ -183,6 +225,8 @@ class Experiment:
     resumptions: tuple[datetime, ...] = ()
     cause: str = ""
     dollars: float = 0.0
+    gone: str = ""
+    lag: timedelta = LAG
 
     @property
     def records(self) -> tuple[Record, ...]:
@@ -194,7 +238,8 @@ class Experiment:
                 old = known.get(record.run)
                 if old is None or _knows(record) > _knows(old) or (run.open and record.run == run.id):
                     known[record.run] = record
-        return tuple(by_run(known.values()))
+        settled = {record.run: record for record in self.main.records if record.conclusion or record.discarded}
+        return tuple(by_run({**known, **settled}.values()))
 
     @property
     def resumed(self) -> datetime | None:
@@ -217,10 +262,35 @@ class Experiment:
     def record(self, run: str) -> Record | None:
         return next((record for record in self.records if record.run == run), None)
 
+    def with_run(self, run: Run) -> "Experiment":
+        """With this run in the place of the one of its id, or as the newest."""
+        if run.id == REPORT_RUN:
+            return replace(self, report=run)
+        if any(known.id == run.id for known in self.runs):
+            return replace(self, runs=tuple(run if known.id == run.id else known for known in self.runs))
+        return replace(self, runs=(*self.runs, run), report=None)
+
+    def with_comment(self, thread: int, comment: Comment) -> "Experiment":
+        """With this comment of ours on the issue or on a run's pull request; an edited one in its old place."""
+        for run in self.runs:
+            if run.pull and run.pull.number == thread:
+                return self.with_run(replace(run, comments=_with(run.comments, comment)))
+        return replace(self, comments=_with(self.comments, comment))
+
+    def without(self, asked: Asked) -> "Experiment":
+        """A command that was answered."""
+        return replace(self, asked=tuple(other for other in self.asked if other != asked))
+
     def best_before(self, run: str, metric: Metric) -> Record | None:
         """What this run has to beat: the best of the merged runs before it."""
         merged = {record.run for record in self.main.records}
         return best((r for r in self.records if r.run != run and r.run in merged and r.metric == metric), metric)
+
+
+def _with(comments: Sequence[Comment], comment: Comment) -> tuple[Comment, ...]:
+    if any(known.id == comment.id for known in comments):
+        return tuple(comment if known.id == comment.id else known for known in comments)
+    return (*comments, comment)
 
 
 def _knows(record: Record) -> tuple[bool, bool]:
@@ -296,6 +366,13 @@ class Repeat:
 
 
 @dataclass(frozen=True)
+class Rebuild:
+    """Main has gone on in another way than the branch: bring them together, so that the run can be merged."""
+
+    run: Run
+
+
+@dataclass(frozen=True)
 class RevisePlan:
     run: Run
     asked: Asked
@@ -325,7 +402,7 @@ class Pause:
 
 
 Action = (
-    Wait | Refuse | Begin | OpenPull | Dispatch | Cancel | Repair | Conclude | Repeat | RevisePlan | Answer
+    Wait | Refuse | Begin | OpenPull | Dispatch | Cancel | Repair | Conclude | Repeat | Rebuild | RevisePlan | Answer
     | Report | Close | Pause
 )  # fmt: skip
 
@@ -337,12 +414,14 @@ def decide(experiment: Experiment, now: datetime) -> Action:
     stale = _stale_training(experiment)
     if stale:
         return stale
+    if experiment.gone:
+        return Wait("nobody", experiment.gone)
     if not experiment.open or EXPERIMENT not in experiment.labels:
         return Wait("nobody", "The issue is closed." if not experiment.open else "The label `experiment` is off.")
     if experiment.authority is None or not experiment.authority.may:
         return _refuse(experiment)
     if experiment.config_error:
-        return Wait("a maintainer", experiment.config_error)
+        return Wait("a maintainer", experiment.config_error, until=now + AGAIN)
     if answer := _obey(experiment):
         return answer
     if PAUSED in experiment.labels:
@@ -375,7 +454,7 @@ def _refuse(experiment: Experiment) -> Refuse:
     if who is None:
         return Refuse("Nobody could be found who set the label.")
     if who.edited_by:
-        return Refuse(f"{who.edited_by} renamed this issue after it was labelled, without write permission.")
+        return Refuse(f"{who.edited_by} edited this issue after it was labelled, without write permission.")
     return Refuse(f"{who.login} has no write permission in this repository.")
 
 
@@ -426,11 +505,20 @@ def _advance(experiment: Experiment, run: Run, now: datetime) -> Action:
     if active:
         return _wait_for_training(experiment, active, now)
     if run.concluded:
-        return Wait("you", f"Review #{run.pull.number}: merge it, or close it to discard the run.")
+        return _review(experiment, run, run.pull, now)
     finished = next((training for training in trainings if training.artifact), None)
     if finished:
         return _conclude(experiment, run, finished)
-    return _train(experiment, run, trainings)
+    return _train(experiment, run, trainings, now)
+
+
+def _review(experiment: Experiment, run: Run, pull: Pull, now: datetime) -> Action:
+    """Nobody can merge what conflicts with main."""
+    if pull.mergeable is False:
+        return Rebuild(run)
+    if pull.mergeable is None and run.clashes(experiment.main):
+        return Wait("GitHub", "GitHub works out whether the run can be merged.", until=now + timedelta(seconds=10))
+    return Wait("you", f"Review #{pull.number}: merge it, or close it to discard the run.")
 
 
 def _repeat(run: Run, trainings: Sequence[Training]) -> Repeat | None:
@@ -441,15 +529,22 @@ def _repeat(run: Run, trainings: Sequence[Training]) -> Repeat | None:
 
 
 def _wait_for_training(experiment: Experiment, training: Training, now: datetime) -> Action:
-    """A wait has an end: a runner that never comes is said."""
+    """A wait has an end: a runner that never comes is said, a training that does not end is cancelled."""
     runner = experiment.config.runner
-    end = training.created + timedelta(minutes=runner.queue_minutes, seconds=runner.limit + 600)
+    end, told = training.deadline(runner), training.created + UNSTARTED
     if now >= end:
-        return Pause(
-            f"[The training]({training.url}) did not end in time. Is a runner with the labels "
-            f"{', '.join(f'`{label}`' for label in runner.labels)} online? Cancel that workflow run to train again."
-        )
-    return Wait("the runner", "The training has started; its end wakes me.", until=end)
+        return Cancel(training, "It did not end in time.")
+    if training.status == "in_progress" or now < told:
+        until = end if training.status == "in_progress" else told
+        return Wait("the runner", "The training is queued or running; its end wakes me.", until=until)
+    labels = ", ".join(f"`{label}`" for label in runner.labels)
+    minutes = int((now - training.created).total_seconds() // 60)
+    return Wait(
+        A_RUNNER,
+        f"No runner has taken [the training]({training.url}) for {minutes} minutes. Is one with the labels {labels} "
+        "online? It starts by itself as soon as there is one.",
+        until=end,
+    )
 
 
 def _conclude(experiment: Experiment, run: Run, training: Training) -> Action:
@@ -473,24 +568,47 @@ def attempt_of(run: Run, training: Training) -> Attempt:
     )
 
 
-def _train(experiment: Experiment, run: Run, trainings: Sequence[Training]) -> Action:
+def _train(experiment: Experiment, run: Run, trainings: Sequence[Training], now: datetime) -> Action:
     """These inputs have no result. A lost training (no artifact) is repeated; a cancelled one waits for a person."""
     resumed = experiment.resumed
     ended = [training for training in trainings if resumed is None or training.created > resumed]
-    link = f"[The training]({ended[-1].url})" if ended else ""
-    if ended and ended[-1].conclusion == "cancelled":
+    last = ended[-1] if ended else None
+    if last is None:
+        return _dispatch(run, trainings)
+    link = f"[The training]({last.url})"
+    by_hand = last.updated < last.deadline(experiment.config.runner) and not _superseded(run, last)
+    if last.conclusion == "cancelled" and by_hand:
         return Pause(f"{link} was cancelled on GitHub. Take the label `paused` off to train again.")
-    if ended and ended[-1].complaint:
+    if last.complaint:
         return Pause(
-            f"{link} sent a result that I cannot use: {safe_line(ended[-1].complaint)} "
+            f"{link} sent a result that I cannot use: {safe_line(last.complaint)} "
             "Take the label `paused` off to train again."
         )
+    if on_its_way := _on_its_way(experiment, last, now):
+        return on_its_way
     if len(ended) > MAX_LOST:
         return Pause(
             f"{link} ended without a result {len(ended)} times in a row. Look at its log; "
             "take the label `paused` off to train again."
         )
+    return _dispatch(run, trainings)
+
+
+def _superseded(run: Run, training: Training) -> bool:
+    """Cancelled by the bot itself, for other inputs that were on the branch for a while."""
+    return any(other.inputs != training.inputs and other.created >= training.created for other in run.trainings)
+
+
+def _dispatch(run: Run, trainings: Sequence[Training]) -> Dispatch:
     return Dispatch(run, run.folder.inputs, 1 + max((training.ordinal for training in trainings), default=0))
+
+
+def _on_its_way(experiment: Experiment, training: Training, now: datetime) -> Wait | None:
+    """The list of artifacts may lag behind the end of the training."""
+    end = training.updated + experiment.lag + SECOND
+    if training.active or training.artifact or now >= end:
+        return None
+    return Wait("GitHub", f"[The training]({training.url}) has ended; its result is not there yet.", until=end)
 
 
 def _after(experiment: Experiment, now: datetime) -> Action:
@@ -515,8 +633,11 @@ def _known(experiment: Experiment, run: Run) -> bool:
 
 def _merged_early(experiment: Experiment, run: Run, now: datetime) -> Action | None:
     """Merged before its result: the next run waits for it and carries it."""
-    active = next((training for training in run.trainings if training.active), None)
-    return _wait_for_training(experiment, active, now) if active else None
+    trainings = run.trainings_of(run.folder.inputs)
+    active = next((training for training in trainings if training.active), None)
+    if active:
+        return _wait_for_training(experiment, active, now)
+    return _on_its_way(experiment, trainings[-1], now) if trainings else None
 
 
 def _review_of_report(experiment: Experiment, report: Run) -> Action:

@@ -8,6 +8,8 @@ from bot.experiment import Comment
 
 MAX_BODY = 65_000
 """GitHub refuses more than 65,536 characters."""
+STATUS = "status"
+"""Marks the comment that always says how the experiment stands."""
 CUT = "\n\n_… cut here: the whole text is in the files of this pull request._"
 
 

@@ -11,10 +11,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bot.errors import Moved
+from bot.errors import LedgerError, Moved, Unavailable
 
 log = logging.getLogger(__name__)
 
+LASTING = (Unavailable, LedgerError)
+"""GitHub out of reach, a full disk: nobody has to be told to go on, only to mend it."""
 REPEATS = 5
 """So often in a row a moved ref is looked at again at once; then it counts as a failure."""
 
@@ -70,17 +72,19 @@ class Agenda:
 
 @dataclass
 class _Trouble:
-    """What went wrong with a key since its last good look."""
+    """What went wrong with a key since its last good look; `ours` are the failures that use up patience."""
 
     moved: int = 0
     failures: int = 0
+    ours: int = 0
     until: float = -math.inf
 
 
 class Queue:
     """`look` returns the seconds after which to look again, or None; what it raises brings the key back later.
 
-    After `patience` failures in a row `give_up` is told, once, and the key is gone until it is added again.
+    After `patience` failures in a row `give_up` is told, once, and the key is gone until it is added again. What will
+    pass by itself (LASTING) is waited for as long as it takes.
     """
 
     def __init__(
@@ -185,8 +189,10 @@ class Queue:
         # An event may bring the key back early. Such a look must not use up the patience within seconds.
         if now >= trouble.until:
             trouble.failures += 1
-            trouble.until = now + self._backoff(trouble.failures)
-        if trouble.failures < self._patience:
+            trouble.ours += not isinstance(error, LASTING)
+            asked = error.seconds if isinstance(error, Unavailable) else 0.0
+            trouble.until = now + max(asked, self._backoff(trouble.failures))
+        if trouble.ours < self._patience:
             log.warning("%s: failure %d: %r", key, trouble.failures, error, exc_info=error)
             return trouble.until - now
         log.error("%s: given up after %d failures", key, trouble.failures, exc_info=error)

@@ -30,6 +30,7 @@ Number = Annotated[
     BeforeValidator(_number),
     PlainSerializer(lambda x: x if math.isfinite(x) else str(x), when_used="json"),
 ]
+Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{40}$")]
 
 
 class Verdict(StrEnum):
@@ -139,6 +140,14 @@ class Repair(Value):
     inputs: str
 
 
+class Rebuilt(Value):
+    """The branch was brought together with this commit of main; in which files both had changed, and whose was kept."""
+
+    main: Commit
+    from_main: tuple[str, ...] = ()
+    from_branch: tuple[str, ...] = ()
+
+
 class TaskChanges(Value):
     """What an analysis does to TASKS.md. Tasks are named by their text."""
 
@@ -188,7 +197,7 @@ class Discarded(Value):
 
 
 class Record(Value):
-    """`inputs` are those it was born with, and `plan` is the blob of PLAN.md at that moment."""
+    """`inputs` are those it was born with, `plan` is the blob of PLAN.md at that moment, `base` main's commit."""
 
     version: Literal[1] = 1
     experiment: int
@@ -198,8 +207,10 @@ class Record(Value):
     proposal: Proposal
     pull: int | None = None
     plan: str | None = None
+    base: Commit | None = None
     attempts: tuple[Attempt, ...] = ()
     repairs: tuple[Repair, ...] = ()
+    rebuilds: tuple[Rebuilt, ...] = ()
     conclusion: Conclusion | None = None
     discarded: Discarded | None = None
     calls: tuple[Call, ...] = ()

@@ -1,10 +1,12 @@
 """The bot, running: the webhook's door, the controller behind it, and the sweep that heals what the door missed."""
 
+import itertools
 import logging
 import socket
 import threading
 import time
 from collections.abc import Callable
+from datetime import timedelta
 
 import uvicorn
 
@@ -19,6 +21,8 @@ from bot.settings import Settings
 
 log = logging.getLogger(__name__)
 
+SETTLE = 1.0
+"""Seconds from an event to the look: GitHub's lists follow its webhooks, and events come in bursts."""
 BACKLOG = 2048
 """Connections that may wait: GitHub's bursts are larger than the usual 511."""
 
@@ -33,6 +37,7 @@ class Server:
             app_id=settings.app_id,
             private_key=settings.private_key,
             pace=settings.pace,
+            limited=settings.limit_seconds,
         )
         self.controller = Controller(
             self._app,
@@ -40,8 +45,11 @@ class Server:
             Asker(self._ledger, open_model),
             default_model=settings.model,
             workers=settings.workers,
+            lag=timedelta(seconds=settings.lag_seconds),
+            settle=SETTLE if settings.pace else 0.0,
         )
         self._sweep_seconds = settings.sweep_seconds
+        self._lag_seconds = settings.lag_seconds
         self._swept: float | None = None
         self._stopping = threading.Event()
         web = create_app(secret=settings.webhook_secret, notice=self.controller.notice, health=self._health)
@@ -62,14 +70,18 @@ class Server:
         self._ledger.close()
 
     def _sweep(self) -> None:
-        """Once at the start, then every so often: one failure of GitHub's must not end it."""
-        while not self._stopping.is_set():
+        """At the start, once more when the lists show what was missed at the start, then every so often: one failure
+        of GitHub's must not end it."""
+        pauses = itertools.chain([min(self._lag_seconds, self._sweep_seconds)], itertools.repeat(self._sweep_seconds))
+        for pause in pauses:
+            if self._stopping.is_set():
+                return
             try:
                 self.controller.sweep()
                 self._swept = time.monotonic()
             except TrainwrightError as error:
                 log.warning("the sweep failed: %s", error)
-            self._stopping.wait(self._sweep_seconds)
+            self._stopping.wait(pause)
 
     def _health(self) -> Health:
         since = None if self._swept is None else time.monotonic() - self._swept

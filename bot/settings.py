@@ -75,6 +75,18 @@ class Settings(Keys):
     port: int = Field(default=8000, ge=0, le=65535, description="Give a port; 0 takes a free one.")
     workers: int = Field(default=4, ge=1, le=64, description="Give how many experiments may be looked at at once.")
     sweep_seconds: float = Field(default=300.0, gt=0, allow_inf_nan=False, description="Give seconds, such as 300.")
+    lag_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Give the seconds for which GitHub's lists may be behind, such as 60.",
+    )
+    limit_seconds: float = Field(
+        default=60.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Give the seconds to keep still at a rate limit of GitHub's that names none, such as 60.",
+    )
     pace: bool = Field(default=True, description="Give true, or false for a stand-in that has no rate limit.")
 
 

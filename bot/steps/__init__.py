@@ -4,6 +4,8 @@ Every step can be cut off anywhere and taken again: model replies come from the 
 are found by name, comments by mark, and a branch moves only forward.
 """
 
+from dataclasses import replace
+
 from bot.experiment import (
     PAUSED,
     Action,
@@ -16,6 +18,7 @@ from bot.experiment import (
     Experiment,
     OpenPull,
     Pause,
+    Rebuild,
     Refuse,
     Repair,
     Repeat,
@@ -28,40 +31,48 @@ from bot.steps.begin import begin, open_pull
 from bot.steps.conclude import conclude, repair, repeat
 from bot.steps.hands import Hands
 from bot.steps.plan import revise_plan
+from bot.steps.rebuild import rebuild
 from bot.steps.report import report
 from bot.steps.train import cancel, dispatch
 
 __all__ = ["Hands", "perform", "post"]
 
 
-def perform(hands: Hands, x: Experiment, action: Action) -> None:
-    """Do what `decide` named. Waiting is the controller's."""
+def perform(hands: Hands, x: Experiment, action: Action) -> Experiment | None:
+    """Do what `decide` named. The experiment as it is then; None when GitHub has to be asked.
+
+    Waiting is the controller's.
+    """
     match action:
         case Refuse():
-            refuse(hands, x, action)
+            return refuse(hands, x, action)
         case Begin():
-            begin(hands, x, action)
+            return begin(hands, x, action)
         case OpenPull():
-            open_pull(hands, x, action)
+            return open_pull(hands, x, action)
         case Dispatch():
-            dispatch(hands, x, action)
+            return dispatch(hands, x, action)
         case Cancel():
-            cancel(hands, action)
+            return cancel(hands, x, action)
         case Repair():
-            repair(hands, x, action)
+            return repair(hands, x, action)
         case Conclude():
-            conclude(hands, x, action)
+            return conclude(hands, x, action)
         case Repeat():
-            repeat(hands, x, action)
+            return repeat(hands, x, action)
+        case Rebuild():
+            return rebuild(hands, x, action)
         case RevisePlan():
-            revise_plan(hands, x, action)
+            return revise_plan(hands, x, action)
         case Answer():
-            answer(hands, x, action)
+            return answer(hands, x, action)
         case Report():
-            report(hands, x, action)
+            return report(hands, x, action)
         case Close():
             hands.gateway.close_issue(x.number)
+            return replace(x, open=False)
         case Pause():
             hands.gateway.add_label(x.number, PAUSED)
+            return replace(x, labels=x.labels | {PAUSED})
         case Wait():
             raise AssertionError("waiting is the controller's")

@@ -16,7 +16,7 @@ from bot.steps.conclude import carried_over
 from bot.steps.hands import Files, Hands
 
 
-def begin(hands: Hands, x: Experiment, action: Begin) -> None:
+def begin(hands: Hands, x: Experiment, action: Begin) -> Experiment | None:
     carried = carried_over(hands, x)
     files, calls = dict(carried.files), list[Call]()
     if PLAN not in carried.folder.texts:
@@ -48,10 +48,12 @@ def begin(hands: Hands, x: Experiment, action: Begin) -> None:
         metric=metric,
         proposal=code.value.proposal,
         plan=blob_sha(folder.text(PLAN).encode()),
+        base=x.main.commit,
     ).with_calls([*calls, *code.calls])
     files[record_path(action.run)] = to_json(record)
     files[LOG] = render_log(folder.text(LOG), carried.records, title=x.title, metric=metric, news=carried.news)
-    hands.branch(x, branch_of(x.number, action.run), files, f"Run {action.run}: {record.proposal.hypothesis}")
+    message = f"Run {action.run}: {record.proposal.hypothesis}"
+    return hands.branch(x, branch_of(x.number, action.run), files, message, run=action.run)
 
 
 def _plan(hands: Hands, x: Experiment, action: Begin) -> Told[Files]:
@@ -69,14 +71,15 @@ def _plan(hands: Hands, x: Experiment, action: Begin) -> Told[Files]:
     return Told(files, told.calls)
 
 
-def open_pull(hands: Hands, x: Experiment, action: OpenPull) -> None:
+def open_pull(hands: Hands, x: Experiment, action: OpenPull) -> Experiment | None:
     run = action.run
     title = comments.pull_title(x, run)
     if run.record is None:
         branch, body = report_branch(x.number, x.next_run), comments.report_body(x)
     else:
         branch, body = branch_of(x.number, run.id), posted(Body(0, comments.pull_body(x, run, run.record)))
-    hands.once(x, f"pull {branch}", lambda: hands.gateway.open_pull(branch=branch, title=title, body=body))
+    made = hands.once(x, f"pull {branch}", lambda: hands.gateway.open_pull(branch=branch, title=title, body=body))
+    return x.with_run(replace(run, pull=made)) if made else None
 
 
 def _texts(files: Mapping[str, str | bytes]) -> dict[str, str]:

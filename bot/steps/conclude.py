@@ -16,7 +16,7 @@ from bot.steps.hands import Files, Hands, progress_plot
 from bot.steps.plan import revised
 
 
-def repair(hands: Hands, x: Experiment, action: Repair) -> None:
+def repair(hands: Hands, x: Experiment, action: Repair) -> Experiment:
     """A further commit on the same branch; where the model sees no mend, the run concludes as it is."""
     run, attempt = action.run, action.attempt
     assert run.record is not None
@@ -33,8 +33,7 @@ def repair(hands: Hands, x: Experiment, action: Repair) -> None:
     try:
         told = hands.ask(x, prompt, lambda text: _mended(text, source), run=run.id, cause=attempt.key)
     except Declined:
-        conclude(hands, x, Conclude(run, action.training, attempt))
-        return
+        return conclude(hands, x, Conclude(run, action.training, attempt))
     code = told.value.code
     mend = Mend(
         attempt=attempt.key,
@@ -45,7 +44,7 @@ def repair(hands: Hands, x: Experiment, action: Repair) -> None:
     record = run.record.with_attempt(attempt, pull=run.pull.number)
     record = record.model_copy(update={"repairs": (*record.repairs, mend)})
     files: Files = {CODE: code, record_path(run.id): to_json(record.with_calls(told.calls))}
-    hands.add_commit(x, run, files, f"Run {run.id}: {mend.fix}")
+    return hands.add_commit(x, run, files, f"Run {run.id}: {mend.fix}")
 
 
 def _mended(text: str, source: str) -> prompts.RepairReply:
@@ -55,7 +54,7 @@ def _mended(text: str, source: str) -> prompts.RepairReply:
     return reply
 
 
-def conclude(hands: Hands, x: Experiment, action: Conclude) -> None:
+def conclude(hands: Hands, x: Experiment, action: Conclude) -> Experiment:
     run = action.run
     record, conclusion = _concluded(hands, x, run, action.training, action.attempt)
     x = replace(x, runs=tuple(_with_record(r, record) if r.id == run.id else r for r in x.runs))
@@ -76,7 +75,7 @@ def conclude(hands: Hands, x: Experiment, action: Conclude) -> None:
         record = record.with_calls(plan.calls)
         x = replace(x, runs=tuple(_with_record(r, record) if r.id == run.id else r for r in x.runs))
     files |= _written(hands, x, run, record, conclusion)
-    hands.add_commit(x, run, files, f"Run {run.id}: {conclusion.verdict}")
+    return hands.add_commit(x, run, files, f"Run {run.id}: {conclusion.verdict}")
 
 
 def _written(hands: Hands, x: Experiment, run: Run, record: Record, conclusion: Conclusion) -> Files:
@@ -128,12 +127,12 @@ def _concluded(
     return record.with_calls([*summary.calls, *analysis.calls]), conclusion
 
 
-def repeat(hands: Hands, x: Experiment, action: Repeat) -> None:
+def repeat(hands: Hands, x: Experiment, action: Repeat) -> Experiment:
     run = action.run
     assert run.record is not None
     assert run.pull is not None
     record = run.record.with_attempt(action.attempt, pull=run.pull.number)
-    hands.add_commit(x, run, {record_path(run.id): to_json(record)}, f"Run {run.id}: trained once more")
+    return hands.add_commit(x, run, {record_path(run.id): to_json(record)}, f"Run {run.id}: trained once more")
 
 
 def carried_over(hands: Hands, x: Experiment) -> Carried:

@@ -1,13 +1,13 @@
 """What every step works with: GitHub, the ledger, models; and the few ways in which a step writes."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import TypeVar
 
 from bot.asking import Asker, Told
 from bot.desired import thread
-from bot.errors import Lagging
+from bot.errors import Lagging, NotFound, Refused
 from bot.experiment import Experiment, Run
 from bot.folder import IDEA, Folder
 from bot.gateway import Gateway
@@ -22,9 +22,6 @@ from bot.sanitise import safe_line
 
 T = TypeVar("T")
 Files = dict[str, str | bytes]
-
-LAG = timedelta(seconds=60)
-"""So long a write may be missing from GitHub's lists before it is taken for lost."""
 
 
 @dataclass(frozen=True)
@@ -52,44 +49,73 @@ class Hands:
             folder=folder,
         )
 
-    def branch(self, x: Experiment, branch: str, files: Mapping[str, str | bytes], message: str) -> None:
-        """A branch from main, born whole."""
-        paths = {f"{x.main.path}/{name}": content for name, content in files.items()}
-        sha = self.gateway.commit(parent=x.main.commit, files=paths, message=_headline(message))
-        self.gateway.create_branch(branch, sha)
+    def branch(self, x: Experiment, branch: str, files: Files, message: str, *, run: str) -> Experiment | None:
+        """A branch from main, born whole; None when there is one of this name already."""
+        folder = x.main
+        sha = self._commit(folder, files, message, parents=[folder.commit], base=folder.commit)
+        if not self.gateway.create_branch(branch, sha):
+            return None
+        return x.with_run(Run(run, folder.with_files(sha, files)))
 
-    def add_commit(self, x: Experiment, run: Run, files: Mapping[str, str | bytes], message: str) -> None:
+    def add_commit(self, x: Experiment, run: Run, files: Files, message: str) -> Experiment:
         """One commit on the branch as we saw it; raises Moved when it has gone on."""
         assert run.pull is not None
-        paths = {f"{run.folder.path}/{name}": content for name, content in files.items()}
-        sha = self.gateway.commit(parent=run.pull.head, files=paths, message=_headline(message))
+        sha = self._commit(run.folder, files, message, parents=[run.pull.head], base=run.pull.head)
         self.gateway.move_branch(run.pull.branch, sha)
+        return x.with_run(run.with_files(sha, files))
 
-    def comment(self, x: Experiment, note: Note) -> None:
+    def add_merge(self, x: Experiment, run: Run, files: Mapping[str, str | bytes | None], message: str) -> Experiment:
+        """One commit on the branch that has main's files and these, and is a child of both."""
+        assert run.pull is not None
+        sha = self._commit(x.main, files, message, parents=[run.pull.head, x.main.commit], base=x.main.commit)
+        self.gateway.move_branch(run.pull.branch, sha)
+        pull = replace(run.pull, head=sha, mergeable=None)
+        return x.with_run(replace(run, folder=x.main.with_files(sha, files), base=None, pull=pull, checks=()))
+
+    def _commit(
+        self,
+        folder: Folder,
+        files: Mapping[str, str | bytes | None],
+        message: str,
+        *,
+        parents: Sequence[str],
+        base: str,
+    ) -> str:
+        paths = {f"{folder.path}/{name}": content for name, content in files.items()}
+        return self.gateway.commit(parents=parents, base=base, files=paths, message=headline(message))
+
+    def comment(self, x: Experiment, note: Note) -> Experiment:
         """A comment that is there already, by its mark, is not posted again."""
-        if find_note(thread(x, note.thread), note) is None:
-            key = f"comment {note.thread} {note.mark}"
-            self.once(x, key, lambda: self.gateway.comment(note.thread, posted(note)))
+        if find_note(thread(x, note.thread), note):
+            return x
+        key = f"comment {note.thread} {note.mark}"
+        made = self.once(x, key, lambda: self.gateway.comment(note.thread, posted(note)))
+        return x.with_comment(note.thread, made)
 
-    def once(self, x: Experiment, key: str, write: Callable[[], None]) -> None:
+    def once(self, x: Experiment, key: str, write: Callable[[], T]) -> T:
         """A write that makes something new. GitHub's lists lag, so it is not repeated within a minute."""
         key, now = f"{x.lab}#{x.number} {key}", self.clock()
         intent = self.ledger.intend(key, now)
-        if intent.attempts > 1 and now < intent.since + LAG:
-            left = (intent.since + LAG - now).total_seconds()
-            raise Lagging(f"GitHub does not show it yet: {key}.", seconds=1.0 if intent.answered else left)
+        if intent.attempts > 1 and now < intent.since + x.lag:
+            left = (intent.since + x.lag - now).total_seconds()
+            raise Lagging(f"GitHub does not show it yet: {key}.", seconds=min(1.0, left) if intent.answered else left)
         if intent.attempts > 1:
             self.ledger.forget(key)
             self.ledger.intend(key, now)
-        write()
+        try:
+            made = write()
+        except (NotFound, Refused):  # an answer, too: nothing was written
+            self.ledger.forget(key)
+            raise
         self.ledger.answered(key, self.clock())
+        return made
 
 
 def progress_plot(records: Sequence[Record], metric: Metric) -> bytes:
     return draw_progress(bars(records), metric=metric.name, lower_is_better=metric.direction == "lower")
 
 
-def _headline(message: str) -> str:
+def headline(message: str) -> str:
     """The first line of a commit, short enough for a list. Commit messages link and close issues too."""
     line = safe_line(message)
     return line if len(line) <= 72 else line[:71] + "…"

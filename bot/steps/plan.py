@@ -6,7 +6,8 @@ from bot import comments, prompts
 from bot.asking import Told
 from bot.documents import plan_metric, render_plan, render_tasks
 from bot.experiment import Experiment, RevisePlan, Run
-from bot.folder import PLAN, TASKS, record_path
+from bot.folder import PLAN, TASKS, blob_sha, record_path
+from bot.models.model import Role
 from bot.pieces import Note, reply_mark
 from bot.records import Record, to_json
 from bot.steps.hands import Files, Hands
@@ -20,7 +21,7 @@ class Revised:
     changed: str
 
 
-def revise_plan(hands: Hands, x: Experiment, action: RevisePlan) -> None:
+def revise_plan(hands: Hands, x: Experiment, action: RevisePlan) -> Experiment:
     run, asked = action.run, action.asked
     assert run.record is not None
     told = revised(
@@ -36,9 +37,9 @@ def revise_plan(hands: Hands, x: Experiment, action: RevisePlan) -> None:
     files, changed = dict(told.value.files), told.value.changed
     if any(run.folder.text(name) != text for name, text in files.items()):
         files[record_path(run.id)] = to_json(run.record.with_calls(told.calls))
-        hands.add_commit(x, run, files, f"Plan revised, as {asked.login} asked")
+        x = hands.add_commit(x, run, files, f"Plan revised, as {asked.login} asked")
     name = reply_mark(asked.comment, asked.ordinal)
-    hands.comment(x, Note(asked.thread, name, comments.revision_body(asked.login, changed)))
+    return hands.comment(x.without(asked), Note(asked.thread, name, comments.revision_body(asked.login, changed)))
 
 
 def revised(
@@ -49,6 +50,14 @@ def revised(
     folder = replace(run.folder, texts={**run.folder.texts, TASKS: tasks})
     context = hands.context(x, folder, x.records)
     prompt = prompts.revise_plan(context, metric=metric, occasion=occasion, guidance=guidance)
+    cause = _cause(record, cause, run.folder.text(PLAN), tasks)
     told = hands.ask(x, prompt, prompts.read_revision, run=run.id, cause=cause)
     files: Files = {PLAN: render_plan(told.value.plan, metric), TASKS: render_tasks(told.value.tasks)}
     return Told(Revised(files, told.value.changed), told.calls)
+
+
+def _cause(record: Record, cause: str, *documents: str) -> str:
+    """What is edited while the model thinks is another question. One whose answer is committed stays the same."""
+    start = f"{Role.PLANNER}/{cause}."
+    known = next((call.id.split("/")[1] for call in record.calls if call.id.startswith(start)), None)
+    return known or f"{cause}.{blob_sha(chr(0).join(documents).encode())[:8]}"
