@@ -1,11 +1,17 @@
 """A lab on this machine and the bot's door to it, without the bot: for tests of what stands right behind the door."""
 
+import re
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bot.gateway import App, Gateway
+from bot.local.faults import Answer, Call
 from bot.local.people import Person
+from bot.local.rows import Token
 from bot.local.server import LocalGitHub
 from tests.story import LAB
 
@@ -70,9 +76,13 @@ class Lab:
         """A branch with one commit on main."""
         main = self.gateway.head("main")
         assert main
-        sha = self.gateway.commit(parent=main, files=files, message="Work")
+        sha = self.commit(main, files)
         self.gateway.create_branch(name, sha)
         return sha
+
+    def commit(self, parent: str, files: Mapping[str, str | bytes | None]) -> str:
+        """On no branch yet."""
+        return self.gateway.commit(parents=[parent], base=parent, files=files, message="Work")
 
     def push(self, files: dict[str, str]) -> None:
         """A commit on main."""
@@ -87,8 +97,57 @@ class Lab:
                 return found
             time.sleep(0.02)
 
+    # What the bot asks, and what it is answered
+
+    @contextmanager
+    def calls(self) -> Iterator[list[Call]]:
+        """What the bot asks meanwhile."""
+        faults = self.github.faults
+        faults.calls, faults.record = [], True
+        try:
+            yield faults.calls
+        finally:
+            faults.record = False
+
+    @contextmanager
+    def answering(self, path: str, *answers: Answer) -> Iterator[None]:
+        """Calls of paths like this are answered so, one after the other; then as always."""
+        left = list(answers)
+
+        def instead(call: Call) -> None:
+            if left and re.search(path, f"{call.method} {call.path}"):
+                raise left.pop(0)
+
+        with self.before(instead):
+            yield
+        assert not left, f"nobody asked for {path}"
+
+    @contextmanager
+    def before(self, hook: Callable[[Call], None]) -> Iterator[None]:
+        """The hook is told of every call of the bot, before anything happens."""
+        self.github.faults.before = hook
+        try:
+            yield
+        finally:
+            self.github.faults.before = None
+
+    def revoke_tokens(self) -> None:
+        store = self.github.store
+        for token in store.all(Token):
+            if token.installation_id is not None:
+                store.save(replace(token, expires_at=store.now()))
+
     def end(self) -> None:
         for person in self._people:
             person.close()
         self.app.close()
         self.github.stop()
+
+
+def json_answer(text: str, status: int = 200) -> Answer:
+    return Answer(status, text, {"Content-Type": "application/json; charset=utf-8"})
+
+
+def paths(calls: Sequence[Call], method: str = "GET") -> list[str]:
+    """Without the part that all of a lab's have in common."""
+    return [call.path.removeprefix(f"/repos/{LAB}") for call in calls if call.method == method]

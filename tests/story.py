@@ -15,6 +15,7 @@ from bot import shipped
 from bot.comments import CHECK
 from bot.folder import ROOT, is_folder_of
 from bot.lab import PATH as CONFIG
+from bot.local.faults import Faults
 from bot.local.people import Person
 from bot.local.server import HOST, LocalGitHub
 from bot.local.webhooks import Plan, as_it_comes
@@ -152,11 +153,18 @@ class Script:
         }
         self._replies = {role: list(texts) for role, texts in {**defaults, **replies}.items()}
         self.prompts: list[Prompt] = []
+        self.meanwhile: Callable[[Prompt], None] = lambda prompt: None
+        """What happens while the model thinks."""
 
     def __call__(self, prompt: Prompt) -> str:
         self.prompts.append(prompt)
+        self.meanwhile(prompt)
         replies = self._replies[prompt.role]
         return replies.pop(0) if len(replies) > 1 else replies[0]
+
+    def replies(self, role: Role) -> list[str]:
+        """Those that are left."""
+        return list(self._replies[role])
 
     def asked(self, role: Role) -> list[Prompt]:
         return [prompt for prompt in self.prompts if prompt.role is role]
@@ -173,8 +181,11 @@ class Story:
         runs: int = 2,
         seconds: int = 5,
         plan: Plan = as_it_comes,
+        faults: Faults | None = None,
         sweep_seconds: float = 3600.0,
+        lag_seconds: float = 2.0,
         config: dict[str, Any] | None = None,
+        files: dict[str, bytes] | None = None,
     ) -> None:
         self.script = script or Script()
         self.folder = folder
@@ -183,18 +194,20 @@ class Story:
             "runner": {"labels": ["self-hosted"], "seconds": seconds},
             **(config or {}),
         }
-        self.github = LocalGitHub(folder / "github", plan=plan)
+        self.github = LocalGitHub(folder / "github", plan=plan, faults=faults)
         self.github.create_user("ada")
         self.github.create_repo(
             LAB,
             files={
                 CONFIG: yaml.safe_dump(settings).encode(),
                 shipped.WORKFLOW: shipped.path(shipped.WORKFLOW).read_bytes(),
+                **(files or {}),
             },
         )
         self.ada = self.github.person("ada", LAB)
         self._people = [self.ada]
         self._sweep_seconds = sweep_seconds
+        self._lag_seconds = lag_seconds
         self.github.start()
         self._bot: Server | None = None
         self.start_bot()
@@ -212,6 +225,8 @@ class Story:
             database=f"sqlite:///{self.folder / 'ledger.db'}",
             model="scripted",
             sweep_seconds=self._sweep_seconds,
+            lag_seconds=self._lag_seconds,
+            limit_seconds=1.0,
             pace=False,
         )
         model = Scripted("scripted", self.script)
@@ -288,6 +303,16 @@ class Story:
 
     def labels(self, issue: int = 1) -> set[str]:
         return {label["name"] for label in self.ada.issue(issue)["labels"]}
+
+    def path(self, name: str, ref: str = "main", issue: int = 1) -> str:
+        """Where a file of the experiment's folder lies."""
+        found = [path for path in self.ada.list_files(ROOT, ref=ref) if path.endswith(f"/{name}")]
+        return next(path for path in found if is_folder_of(issue, path.split("/")[1]))
+
+    def edit(self, name: str, change: Callable[[str], str], *, ref: str = "main") -> None:
+        """ada changes a file of the experiment's folder."""
+        path = self.path(name, ref)
+        self.ada.edit_file(path, change(self.ada.read_file(path, ref=ref) or ""), branch=ref)
 
     def folder_at(self, ref: str = "main", issue: int = 1) -> dict[str, str]:
         """The experiment's folder: its texts by name."""

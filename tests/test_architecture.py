@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 DOORS = {
-    "github": {"bot.gateway"},
+    "github": {"bot.wire"},
     "sqlalchemy": {"bot.ledger"},
     "matplotlib": {"bot.plots"},
     "openai": {"bot.models.openai"},
@@ -34,6 +34,8 @@ PURE = [
     "facts",
     "outcome",
     "carry",
+    "merge3",
+    "artifact",
     "lab",
 ]
 IMPURE = {

@@ -1,15 +1,20 @@
 """The command line, run as a person runs it: real trainings of a second, a real Ctrl-C."""
 
+import contextlib
 import os
 import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
+import httpx2
 import pytest
 from click.testing import CliRunner
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.cli import main
 
@@ -88,3 +93,53 @@ def test_serve_names_every_variable_that_is_missing(monkeypatch: pytest.MonkeyPa
     told = CliRunner().invoke(main, ["serve"])
     assert told.exit_code == 1
     assert all(f"TRAINWRIGHT_{name}" in told.output for name in ("APP_ID", "PRIVATE_KEY", "WEBHOOK_SECRET"))
+
+
+@contextlib.contextmanager
+def serving(environ: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    run = subprocess.Popen([*COMMAND, "serve"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ)
+    try:
+        yield run
+    finally:
+        run.kill()
+        run.communicate()
+
+
+def as_an_app(folder: Path) -> dict[str, str]:
+    """What a person sets for `serve`. GitHub is out of reach: nothing listens at port 9."""
+    key = folder / "app.pem"
+    pem = rsa.generate_private_key(public_exponent=65537, key_size=2048).private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.TraditionalOpenSSL, serialization.NoEncryption()
+    )
+    key.write_bytes(pem)
+    ours = {
+        "APP_ID": "1",
+        "PRIVATE_KEY": str(key),
+        "WEBHOOK_SECRET": "secret",
+        "API_URL": "http://127.0.0.1:9",
+        "DATABASE": f"sqlite:///{folder / 'ledger.db'}",
+        "PORT": "0",
+    }
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("TRAINWRIGHT_")}
+    return {**environ, **{f"TRAINWRIGHT_{name}": value for name, value in ours.items()}}
+
+
+def test_a_second_server_on_one_database_is_told_who_has_it_and_the_first_goes_on(tmp_path: Path) -> None:
+    environ = as_an_app(tmp_path)
+    with serving(environ) as first:
+        assert first.stdout
+        address = re.search(r"http://[\d.:]+", first.stdout.readline())
+        assert address
+        second = subprocess.run([*COMMAND, "serve"], capture_output=True, text=True, timeout=60, env=environ)
+        assert (second.returncode, second.stdout) == (1, "")
+        assert second.stderr == (
+            f"Error: TRAINWRIGHT_DATABASE: the database is in use by another process (pid {first.pid}), "
+            f"which holds {tmp_path}/ledger.db.lock. Stop that one, or give this one another database.\n"
+        )
+        assert first.poll() is None
+        assert httpx2.get(f"{address[0]}/health", trust_env=False).status_code in (200, 503)
+        first.send_signal(signal.SIGKILL)
+        first.wait(30)
+        with serving(environ) as third:
+            assert third.stdout
+            assert "Listening" in third.stdout.readline()

@@ -14,10 +14,15 @@ from bot.comments import (
     NO_LANGUAGE_MODEL,
     analysis_note,
     answer_body,
+    blocked,
     check_run,
+    gone_note,
+    no_reply,
     pull_body,
     pull_title,
+    rebuilt_note,
     refusal,
+    reopened_note,
     repair_note,
     report_body,
     revision_body,
@@ -27,12 +32,12 @@ from bot.comments import (
     superseded_notes,
 )
 from bot.desired import pieces
-from bot.errors import Declined, LabConfigError, ReplyError
+from bot.errors import Declined, DocumentError, LabConfigError, ModelError, ReplyError
 from bot.experiment import PAUSED, Action, Asked, Begin, Experiment, Pause, Wait, decide
 from bot.folder import LOG, PLAN, PROGRESS_PLOT, TASKS, Entry, plot_path
 from bot.models.model import Role
 from bot.pieces import Body, CheckRun, Note, fingerprint, mark, posted
-from bot.records import Call, Record, Verdict
+from bot.records import Call, Rebuilt, Record, Verdict
 from bot.records import Repair as Mend
 from tests.test_sanitise import ACTIVE, GITHUB, HOSTILE, shown
 from tests.values import (
@@ -179,6 +184,31 @@ def test_a_repair_says_error_cause_and_fix() -> None:
     assert "**Cause.** Too far.\n\n**Fix.** Less far." in said
 
 
+def test_a_rebuilt_branch_says_whose_files_were_kept_where_both_had_changed() -> None:
+    told = Rebuilt(main="abcdef0" + "1" * 33, from_main=("PLAN.md",), from_branch=("train.py", "a.txt"))
+    note = rebuilt_note(11, record(), told)
+    assert (note.thread, note.mark, note.current) == (11, "rebuilt 1 abcdef011111", False)
+    assert note.body == (
+        "### Brought together with main\n\nThis branch conflicted with `abcdef0` on main. "
+        "Where both had changed: `PLAN.md` is main's, `train.py` is this run's, `a.txt` is this run's."
+    )
+    assert rebuilt_note(11, record(), Rebuilt(main="a" * 40)).body.endswith("with `aaaaaaa` on main.")
+
+
+def test_a_run_opened_again_names_its_successor() -> None:
+    note = reopened_note(run(), run(id="2", pull=pull(12)))
+    assert (note.thread, note.mark) == (11, "reopened 1 2")
+    assert "Run 2 (#12) has taken the place of this one" in note.body
+    assert "Run 2 has taken the place" in reopened_note(run(), run(id="2", pull=None)).body
+
+
+def test_the_end_of_an_issue_that_is_gone_is_told_with_its_cause() -> None:
+    note = gone_note(experiment(gone="It was deleted."), run())
+    assert (note.thread, note.mark) == (11, "gone 1")
+    assert note.body.startswith("### The experiment has ended\n\nIt was deleted. Nothing is trained")
+    assert "open a new issue with the label `experiment`" in note.body
+
+
 def test_only_ended_trainings_of_other_inputs_that_no_record_has_are_superseded() -> None:
     old = "0" * 12
     trainings = (ended(1, inputs=old), ended(2, inputs=old), training(3, inputs=old), ended(4))
@@ -221,6 +251,17 @@ def test_what_is_stuck_is_said_with_the_way_out() -> None:
     assert "secret" not in stuck(KeyError("secret"))
 
 
+@pytest.mark.parametrize("error", [DocumentError("The plan is odd."), LabConfigError("The plan is odd.")])
+def test_what_others_mend_asks_for_no_label(error: DocumentError | LabConfigError) -> None:
+    assert blocked(error) == "The plan is odd.\n\nMend it, and I go on by myself."
+
+
+def test_a_model_without_a_reply_is_said_with_what_to_look_at() -> None:
+    said = no_reply(ModelError("The server is down."))
+    assert said.startswith("The model gives no reply: The server is down.\n\nI ask again from time to time")
+    assert PAUSED not in said
+
+
 # Hostile words
 
 
@@ -234,6 +275,7 @@ def hostile_record(text: str) -> Record:
             Mend(attempt="71.1", cause=text, fix=text, inputs="x"),
             Mend(attempt="9.9", cause="", fix="", inputs=""),
         ),
+        rebuilds=(Rebuilt(main="a" * 40, from_main=(text,), from_branch=(text,)),),
         conclusion=conclusion(summary=text, analysis=said),
     )
 
@@ -260,6 +302,10 @@ def everything(text: str) -> Iterator[Note | Body | CheckRun | str]:
     lost = experiment(run(ended(complaint=text)))
     yield status_note(lost, decide(lost, NOW))
     yield revision_body("ada", text)
+    yield gone_note(experiment(gone=text), run())
+    yield reopened_note(run(), run(id="2", pull=pull(19)))
+    yield from (blocked(error) for error in (DocumentError(text), LabConfigError(text)))
+    yield no_reply(ModelError(text))
     yield refusal("ada has no write permission in this repository.")
     yield from (stuck(error) for error in (Declined(text), ReplyError(text, text), LabConfigError(text)))
 

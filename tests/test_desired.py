@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from bot.desired import missing, thread
 from bot.experiment import EXPERIMENT, PAUSED, Action, Begin, Check, Comment, Experiment, Pause, Run, Wait
 from bot.pieces import Body, CheckRun, Note, Piece, Seen, find_note, mark, posted
+from bot.records import Rebuilt
 from bot.records import Repair as Mend
 from tests.values import (
     MAIN_ONE,
@@ -96,6 +97,35 @@ def test_a_repair_and_a_superseded_training_are_said_before_the_result() -> None
     )
     x = experiment(concluded(ended(9, inputs="0" * 12), folder=folder(known)), seen=True)
     assert shown(x, WAIT)[1:4] == ["repair 1 60.1", "superseded 79.1", "summary 1 71.1"]
+
+
+def test_a_branch_brought_together_with_main_is_told_once_for_each_commit_of_main() -> None:
+    known = result_of(rebuilds=(Rebuilt(main="a" * 40), Rebuilt(main="b" * 40)))
+    x = experiment(concluded(folder=folder(known)))
+    marks = [f"rebuilt 1 {'a' * 12}", f"rebuilt 1 {'b' * 12}"]
+    assert [name for name in shown(x, WAIT) if name.startswith("rebuilt")] == marks
+    assert missing(settled(x), WAIT) == []
+
+
+def test_a_run_opened_again_though_there_is_another_is_told_so() -> None:
+    second = run(id="2", pull=pull(12), folder=folder(result_of(), record("2")))
+    assert "reopened 1 2" in shown(experiment(concluded(), second), WAIT)
+    assert "reopened 1 2" not in shown(experiment(concluded(pull=closed()), second), WAIT)
+    assert "reopened 1 2" not in shown(experiment(concluded(pull=merged()), second), WAIT)
+
+
+def test_of_an_issue_that_is_gone_the_open_pull_requests_are_told_and_nothing_else() -> None:
+    second = run(id="2", pull=pull(12))
+    gone: dict[str, Any] = {"gone": "It was deleted.", "open": False, "labels": frozenset(), "authority": None}
+    x = experiment(concluded(pull=closed()), second, run(id="3", pull=None), **gone)
+    assert [(piece.thread, piece.mark) for piece in missing(x, WAIT) if isinstance(piece, Note)] == [(12, "gone 1")]
+    assert shown(x, WAIT) == ["gone 1"]
+    assert missing(settled(x), WAIT) == []
+    assert missing(replace(x, acting=False), WAIT) == []
+
+
+def test_where_another_bot_acts_nothing_is_said() -> None:
+    assert missing(experiment(concluded(), acting=False), WAIT) == []
 
 
 def test_what_a_crash_left_out_is_posted_at_the_next_look() -> None:

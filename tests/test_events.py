@@ -61,6 +61,14 @@ def test_an_issue_is_its_own_experiment() -> None:
     assert event == events.Event("issues", "labeled", "72d3162e-cc78-11e3-81ab-4c9367dc0958", "you/lab", 12, None)
 
 
+def test_an_event_tells_who_did_it() -> None:
+    issue = {"number": 12}
+    by_us = parse("issues", issue=issue, repository=REPOSITORY, sender={"login": "trainwright[bot]", "type": "Bot"})
+    assert by_us.sender == "trainwright[bot]"
+    assert parse("issues", issue=issue, repository=REPOSITORY).sender == ""
+    assert parse("issues", issue=issue, repository=REPOSITORY, sender=None).sender == ""
+
+
 def test_a_comment_on_an_issue_is_about_that_experiment() -> None:
     event = parse("issue_comment", action="created", issue={"number": 12}, repository=REPOSITORY)
     assert (event.experiment, event.thread) == (12, None)
@@ -122,6 +130,8 @@ def test_a_repository_that_is_null_is_none() -> None:
         ("issues", {"issue": {"number": 12}, "repository": "you/lab"}),
         ("issues", {"issue": {"number": 12}, "repository": REPOSITORY, "action": {}}),
         ("issues", {"issue": {"number": 12}, "repository": REPOSITORY, "action": 'a"} 1'}),
+        ("issues", {"issue": {"number": 12}, "repository": REPOSITORY, "sender": "you"}),
+        ("issues", {"issue": {"number": 12}, "repository": REPOSITORY, "sender": {"login": 7}}),
         ("pull_request", {"pull_request": {"head": {"ref": None}}, "repository": REPOSITORY}),
         ("pull_request", {"pull_request": {"head": None}, "repository": REPOSITORY}),
         ("workflow_run", {"workflow_run": None, "repository": REPOSITORY}),
@@ -159,6 +169,7 @@ PAYLOADS = st.fixed_dictionaries(
     optional={
         "action": JSON,
         "repository": st.fixed_dictionaries({"full_name": JSON | st.just("you/lab")}) | JSON,
+        "sender": st.fixed_dictionaries({"login": JSON | st.just("you")}) | JSON,
         "issue": st.fixed_dictionaries({"number": JSON}, optional={"pull_request": JSON}) | JSON,
         "pull_request": st.fixed_dictionaries({"head": st.fixed_dictionaries({"ref": JSON}) | JSON}) | JSON,
         "workflow_run": st.fixed_dictionaries({"display_title": JSON}) | JSON,
@@ -180,6 +191,7 @@ def test_parsing_gives_an_event_or_a_payload_error(kind: str, guid: str, body: b
 def test_branches() -> None:
     assert events.branch_of(12, "7a") == "experiment/12/run-7a"
     assert events.report_branch(12, "8") == "experiment/12/report-8"
+    assert events.branches_of(12) == "experiment/12/"
 
 
 @settings(deadline=None)
@@ -187,6 +199,8 @@ def test_branches() -> None:
 def test_a_branch_leads_back_to_its_experiment(issue: int, run: str) -> None:
     assert events.experiment_of(events.branch_of(issue, run)) == issue
     assert events.experiment_of(events.report_branch(issue, run)) == issue
+    for branch in (events.branch_of(issue, run), events.report_branch(issue, run)):
+        assert branch.startswith(events.branches_of(issue))
 
 
 @pytest.mark.parametrize(

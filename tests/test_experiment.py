@@ -11,20 +11,31 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.experiment import (
+    A_RUNNER,
+    AGAIN,
+    EVER,
     EXPERIMENT,
+    GRACE,
+    LAG,
     MAX_LOST,
     PAUSED,
+    SECOND,
+    UNSTARTED,
     Action,
     Answer,
     Authority,
     Begin,
     Cancel,
+    Check,
     Close,
+    Comment,
     Conclude,
     Dispatch,
     Experiment,
     OpenPull,
     Pause,
+    Pull,
+    Rebuild,
     Refuse,
     Repair,
     Repeat,
@@ -37,7 +48,8 @@ from bot.experiment import (
     decide,
     stage,
 )
-from bot.records import Discarded, Metric, Next
+from bot.folder import Entry, Folder
+from bot.records import Discarded, Metric, Next, to_json
 from bot.records import Repair as Mend
 from runner.result import Status
 from tests.values import (
@@ -45,6 +57,7 @@ from tests.values import (
     LONG_AGO,
     MAIN_ONE,
     METRIC,
+    NOTHING,
     NOW,
     SOURCE,
     analysis,
@@ -106,12 +119,16 @@ def test_it_waits_while_it_is_not_to_go_on(changes: dict[str, Any], why: str) ->
     assert of(Wait, experiment(**changes)).why == why
 
 
+def test_what_a_maintainer_has_to_mend_is_looked_at_again() -> None:
+    assert of(Wait, experiment(config_error="It is broken.")).until == NOW + AGAIN
+
+
 @pytest.mark.parametrize(
     ("authority", "says"),
     [
         (None, "Nobody could be found"),
         (Authority("mallory", False, 5), "mallory has no write permission"),
-        (Authority("ada", False, 5, edited_by="eve"), "eve renamed this issue"),
+        (Authority("ada", False, 5, edited_by="eve"), "eve edited this issue after it was labelled"),
     ],
 )
 def test_without_authority_it_is_refused(authority: Authority | None, says: str) -> None:
@@ -130,11 +147,69 @@ def test_untrained_inputs_are_trained() -> None:
     assert decide(experiment(run()), NOW) == Dispatch(run(), INPUTS, 1)
 
 
-def test_a_training_is_waited_for_but_not_for_ever() -> None:
-    wait = of(Wait, experiment(run(training())))
-    assert wait.for_whom == "the runner"
-    assert NOW < wait.until < LATER
-    assert "`self-hosted`, `gpu`" in of(Pause, experiment(run(training())), now=wait.until).reason
+def test_a_training_at_work_is_waited_for_until_it_must_have_ended() -> None:
+    at_work = experiment(run(training()))
+    wait = of(Wait, at_work)
+    assert (wait.for_whom, wait.until) == ("the runner", training().deadline(at_work.config.runner))
+    assert of(Cancel, at_work, now=wait.until) == Cancel(training(), "It did not end in time.")
+    assert wait.until - training().created > timedelta(seconds=at_work.config.runner.limit)
+
+
+@pytest.mark.parametrize("status", ["queued", "waiting", "pending", "requested"])
+def test_a_training_that_no_runner_takes_is_said_after_a_while_and_cancelled_in_the_end(status: str) -> None:
+    queued = training(status=status)
+    x = experiment(run(queued))
+    first = of(Wait, x)
+    assert (first.for_whom, first.until) == ("the runner", queued.created + UNSTARTED)
+    second = of(Wait, x, now=first.until)
+    assert (second.for_whom, second.until) == (A_RUNNER, queued.deadline(x.config.runner))
+    assert f"No runner has taken [the training]({queued.url}) for 10 minutes." in second.why
+    assert "`self-hosted`, `gpu`" in second.why
+    of(Cancel, x, now=second.until)
+
+
+def test_a_training_taken_late_is_waited_for() -> None:
+    taken = training(created=NOW - timedelta(hours=3))
+    assert of(Wait, experiment(run(taken))).for_whom == "the runner"
+    assert of(Wait, experiment(run(replace(taken, status="queued")))).for_whom == A_RUNNER
+
+
+def test_how_long_a_training_may_wait_for_a_runner_is_the_lab_s_choice() -> None:
+    queued, runner = training(status="queued"), {"queue_minutes": 60, "seconds": 60}
+    wait = of(Wait, experiment(run(queued), config={"runner": runner}), now=NOW + UNSTARTED)
+    assert wait.until == queued.created + timedelta(minutes=60, seconds=150) + GRACE
+
+
+def test_a_training_that_was_out_of_time_is_repeated_and_no_person_asked() -> None:
+    """What was cancelled by a person is another matter: that waits for a person."""
+    cancelled = ended(created=LONG_AGO, updated=NOW - timedelta(hours=1), conclusion="cancelled")
+    assert of(Dispatch, experiment(run(cancelled))).ordinal == 2
+    of(Pause, experiment(run(replace(cancelled, created=NOW - timedelta(hours=2)))))
+
+
+# A result on its way
+
+JUST_NOW = NOW - timedelta(seconds=1)
+
+
+@pytest.mark.parametrize("pulled", [pull(), merged()])
+def test_a_result_that_is_not_listed_yet_is_waited_for_but_not_for_ever(pulled: Pull) -> None:
+    last = ended(updated=JUST_NOW)
+    x = experiment(run(last, pull=pulled))
+    wait = of(Wait, x)
+    assert (wait.for_whom, wait.until) == ("GitHub", JUST_NOW + LAG + SECOND)
+    assert f"[The training]({last.url}) has ended" in wait.why
+    of(Dispatch if pulled.open else Begin, x, now=wait.until)
+
+
+def test_how_long_lists_lag_is_told_by_the_experiment() -> None:
+    wait = of(Wait, experiment(run(ended(updated=JUST_NOW)), lag=timedelta(seconds=3)))
+    assert wait.until == JUST_NOW + timedelta(seconds=3) + SECOND
+
+
+def test_a_result_is_not_waited_for_once_it_is_there() -> None:
+    of(Conclude, experiment(run(ended(updated=JUST_NOW, artifact=artifact()))))
+    of(Pause, experiment(run(ended(updated=JUST_NOW, complaint="It has no result.json."))))
 
 
 def test_a_result_is_concluded() -> None:
@@ -189,6 +264,38 @@ def test_a_concluded_run_waits_for_its_review() -> None:
     assert of(Wait, experiment(concluded())).why == "Review #11: merge it, or close it to discard the run."
 
 
+def clashing(**changes: Any) -> Run:
+    """Concluded, with `train.py` changed on the branch and, in another way, on `ELSEWHERE`."""
+    return concluded(base=folder(source="print('before')\n"), **changes)
+
+
+ELSEWHERE = folder(result_of("9"), source="print('theirs')\n")
+
+
+def test_a_branch_that_conflicts_with_main_is_brought_together_with_it() -> None:
+    stuck = concluded(pull=pull(mergeable=False))
+    assert decide(experiment(stuck), NOW) == Rebuild(stuck)
+
+
+def test_whether_a_clash_is_a_conflict_is_for_github_to_say() -> None:
+    wait = of(Wait, experiment(clashing(), main=ELSEWHERE))
+    assert wait.for_whom == "GitHub"
+    assert wait.until == NOW + timedelta(seconds=10)
+    assert of(Wait, experiment(clashing(pull=pull(mergeable=True)), main=ELSEWHERE)).for_whom == "you"
+    of(Rebuild, experiment(clashing(pull=pull(mergeable=False)), main=ELSEWHERE))
+
+
+def test_what_cannot_clash_is_not_waited_for() -> None:
+    assert of(Wait, experiment(concluded(), main=ELSEWHERE)).for_whom == "you"
+    assert of(Wait, experiment(clashing(), main=folder())).for_whom == "you"
+
+
+def test_a_conflict_is_nobody_s_business_before_the_result() -> None:
+    of(Wait, experiment(run(training(), pull=pull(mergeable=False))))
+    of(Conclude, experiment(run(ended(artifact=artifact()), pull=pull(mergeable=False))))
+    of(Wait, experiment(concluded(pull=pull(mergeable=False)), labels=HELD))
+
+
 def test_inputs_changed_after_the_result_are_trained() -> None:
     pushed = concluded(folder=folder(result_of(), source="print('mine')\n"))
     found = of(Dispatch, experiment(pushed))
@@ -220,6 +327,16 @@ def test_a_missing_record_is_said() -> None:
 )
 def test_a_training_that_nobody_waits_for_is_cancelled(situation: Experiment, why: str) -> None:
     assert why in of(Cancel, situation).why
+
+
+def test_of_an_issue_that_is_gone_trainings_are_cancelled_and_nothing_else_is_done() -> None:
+    gone: dict[str, Any] = {"gone": "It was deleted.", "open": False, "labels": frozenset(), "authority": None}
+    of(Cancel, experiment(run(training()), **gone))
+    assert decide(experiment(run(ended()), **gone), NOW) == Wait("nobody", "It was deleted.")
+
+
+def test_where_another_bot_acts_nothing_is_done() -> None:
+    assert of(Wait, experiment(run(training(**OLD)), acting=False)).for_whom == "nobody"
 
 
 def test_a_merged_run_s_training_goes_on_though_the_issue_is_closed() -> None:
@@ -405,6 +522,75 @@ def test_a_run_on_a_branch_does_not_set_the_bar() -> None:
     assert experiment(concluded()).best_before("2", METRIC) is None
 
 
+# An experiment after a step
+
+
+def test_a_run_takes_the_place_of_its_older_self_or_is_the_newest() -> None:
+    second = run(id="2", pull=pull(12))
+    x = experiment(concluded(), report=report()).with_run(second)
+    assert (x.runs, x.report) == ((concluded(), second), None)
+    moved = replace(concluded(), pull=pull(head="b" * 40))
+    assert x.with_run(moved).runs == (moved, second)
+    assert experiment().with_run(report()) == experiment(report=report())
+
+
+def test_a_comment_goes_to_its_thread_and_an_edited_one_to_its_old_place() -> None:
+    first, second = Comment(1, "one", ours=True), Comment(2, "two", ours=True)
+    x = experiment(concluded()).with_comment(11, first).with_comment(11, second).with_comment(1, first)
+    assert (x.runs[0].comments, x.comments) == ((first, second), (first,))
+    edited = Comment(1, "another", ours=True)
+    assert x.with_comment(11, edited).runs[0].comments == (edited, second)
+    assert x.with_comment(1, edited).comments == (edited,)
+    assert x.with_comment(1, edited).runs == x.runs
+
+
+def test_an_answered_command_is_gone() -> None:
+    wishes = (asked("help"), asked("report", comment=4))
+    assert experiment(asked=wishes).without(wishes[0]).asked == wishes[1:]
+
+
+def test_a_commit_moves_the_head_and_leaves_the_checks_behind() -> None:
+    known = concluded(training(), pull=pull(mergeable=True), checks=(Check(1, "x", "completed", "success", "x"),))
+    after = known.with_files("b" * 40, {"train.py": "print('mended')\n", "runs/run-1.json": to_json(record())})
+    assert after.pull == pull(head="b" * 40, mergeable=None)
+    assert (after.checks, after.folder.commit, after.trainings) == ((), "b" * 40, known.trainings)
+    assert after.folder.text("train.py") == "print('mended')\n"
+    assert (after.record, after.concluded) == (record(), False)
+    assert known.pull == pull(mergeable=True)
+
+
+def test_a_branch_without_a_pull_request_gets_its_files_as_well() -> None:
+    after = run(pull=None).with_files("b" * 40, {"train.py": "x = 1\n"})
+    assert (after.pull, after.folder.text("train.py")) == (None, "x = 1\n")
+
+
+def side(text: str | None) -> Folder:
+    return replace(NOTHING, entries={"notes.txt": Entry("100644", text)} if text else {})
+
+
+@pytest.mark.parametrize(
+    ("before", "main", "branch", "clashes"),
+    [
+        ("old", "old", "old", False),
+        ("old", "main", "old", False),
+        ("old", "old", "branch", False),
+        ("old", "both", "both", False),
+        (None, "both", "both", False),
+        ("old", None, None, False),
+        ("old", None, "old", False),
+        ("old", "main", "branch", True),
+        (None, "main", "branch", True),
+        ("old", None, "branch", True),
+        ("old", "main", None, True),
+    ],
+)
+def test_a_clash_is_a_file_changed_here_and_there_in_different_ways(
+    before: str | None, main: str | None, branch: str | None, clashes: bool
+) -> None:
+    assert run(folder=side(branch), base=side(before)).clashes(side(main)) is clashes
+    assert not run(folder=side(branch)).clashes(side(main))
+
+
 # Stages
 
 
@@ -441,9 +627,10 @@ trainings = some(
     training,
     ordinal=(1, 2, 3),
     inputs=(INPUTS[:12], "0" * 12),
-    status=("queued", "completed"),
+    status=("queued", "in_progress", "completed"),
     conclusion=(None, "success", "cancelled"),
     created=TIMES[:3],
+    updated=(EVER, NOW),
     artifact=(None, artifact(), artifact(Status.FAILED), artifact(Status.CANCELLED), artifact(metrics={})),
 )
 KNOWN = (None, conclusion(), conclusion(attempt="9.9", value=None), conclusion(analysis=analysis(next=Next.COMPLETE)))
@@ -460,9 +647,21 @@ folders = st.builds(
     st.sampled_from([SOURCE, "print('mine')"]),
 )
 pulls = st.none() | some(
-    pull, number=(11, 12), open=(True, False), merged=(True, False), closed_at=(None, *TIMES)
-)  # fmt: skip
-runs = st.builds(Run, st.sampled_from(["1", "2", "3z"]), folders, pulls, st.lists(trainings, max_size=4).map(tuple))
+    pull,
+    number=(11, 12),
+    open=(True, False),
+    merged=(True, False),
+    closed_at=(None, *TIMES),
+    mergeable=(None, True, False),
+)
+runs = st.builds(
+    Run,
+    st.sampled_from(["1", "2", "3z"]),
+    folders,
+    pulls,
+    st.lists(trainings, max_size=4).map(tuple),
+    base=st.sampled_from([None, NOTHING, folder(source="print('before')")]),
+)
 wishes = some(asked, name=("revise-plan", "report", "zzz"), may=(True, False))
 situations: dict[str, st.SearchStrategy[Any]] = {
     "config": st.sampled_from([{}, {"repairs": 0}, {"budget": {"runs": 1}}, {"budget": {"dollars": 0}}]),
@@ -480,6 +679,8 @@ BARRED: tuple[dict[str, Any], ...] = (
     {"authority": None},
     {"authority": Authority("mallory", False, 5)},
     {"config_error": "It is broken."},
+    {"acting": False},
+    {"gone": "It was deleted.", "open": False, "labels": frozenset(), "authority": None},
 )
 
 
@@ -503,3 +704,16 @@ def test_every_situation_has_one_action_and_a_stage(x: Experiment, now: datetime
 @settings(deadline=None, max_examples=150)
 def test_nothing_is_paid_for_what_is_not_to_go_on(x: Experiment, now: datetime) -> None:
     assert not isinstance(decide(x, now), (*PAID, Dispatch))
+
+
+PEOPLE = {"you", "a maintainer", "nobody"}
+MACHINES = {"the runner", A_RUNNER, "GitHub"}
+
+
+@given(experiments(barred=False) | experiments(barred=True), times)
+@settings(deadline=None, max_examples=200)
+def test_whatever_is_no_person_is_not_waited_for_for_ever(x: Experiment, now: datetime) -> None:
+    action = decide(x, now)
+    if isinstance(action, Wait):
+        assert action.for_whom in PEOPLE | MACHINES
+        assert action.until or action.for_whom in PEOPLE

@@ -15,12 +15,17 @@ from bot.folder import (
     Entry,
     Folder,
     blob_sha,
+    find_folder,
     folder_name,
     inputs_of,
     is_folder_of,
+    is_record,
+    is_text,
     plot_path,
     record_path,
 )  # fmt: skip
+from bot.records import to_json
+from tests.values import record, result_of
 
 CONTENT = st.text(st.characters(exclude_categories=["Cs"]), max_size=50)
 OURS = [*sorted(DOCUMENTS), record_path("3"), plot_path("3"), PROGRESS_PLOT, "runs/notes.txt"]
@@ -132,3 +137,96 @@ def test_a_folder_of_another_number_is_not_taken(name: str) -> None:
 def test_a_folder_that_is_not_there_has_no_texts() -> None:
     nothing = Folder("c" * 40, "experiments/1-fit")
     assert (nothing.exists, nothing.text(CODE), FOLDER.exists) == (False, "", True)
+
+
+# Where it is
+
+
+def tree(*paths: str) -> dict[str, Entry]:
+    return {path: entry(path) for path in paths}
+
+
+def test_a_folder_is_what_lies_in_it() -> None:
+    files = ("experiments/12-fit/train.py", "experiments/12-fit/data/a.txt", "experiments/123-fit/train.py", "train.py")
+    found = find_folder(tree(*files), "c" * 40, 12, title="Another title")
+    assert (found.commit, found.path) == ("c" * 40, "experiments/12-fit")
+    assert found.entries == {"train.py": entry(files[0]), "data/a.txt": entry(files[1])}
+
+
+def test_where_there_is_none_it_is_where_it_will_be() -> None:
+    for files in ([], ["experiments/12-fit"], ["experiments/123-fit/train.py"], ["12-fit/train.py"]):
+        found = find_folder(tree(*files), "c" * 40, 12, title="Fit it")
+        assert (found.path, found.exists) == ("experiments/12-fit-it", False)
+
+
+@pytest.mark.parametrize(
+    ("files", "path"),
+    [
+        (["12-a/train.py", "12-b/train.py", "12-b/PLAN.md"], "experiments/12-b"),
+        (["12-b/train.py", "12-a/train.py"], "experiments/12-a"),
+        (["12/train.py", "12-a/train.py"], "experiments/12"),
+    ],
+)
+def test_of_two_folders_the_one_that_holds_more_counts(files: list[str], path: str) -> None:
+    """As after a renaming that left something behind."""
+    found = find_folder(tree(*(f"experiments/{file}" for file in files)), "c" * 40, 12, title="")
+    assert found.path == path
+    assert all(f"{path.removeprefix('experiments/')}/{name}" in files for name in found.entries)
+
+
+# As it is once files are written
+
+
+def test_written_files_are_known_by_content_text_and_record() -> None:
+    files: dict[str, str | bytes] = {
+        CODE: "print(2)\n",
+        record_path("1"): to_json(record()),
+        plot_path("1"): b"\x89PNG",
+        "a.txt": "é",
+    }
+    after = FOLDER.with_files("d" * 40, files)
+    assert (after.commit, after.path) == ("d" * 40, FOLDER.path)
+    assert after.entries == dict(FOLDER.entries) | {
+        name: Entry("100644", blob_sha(content.encode() if isinstance(content, str) else content))
+        for name, content in files.items()
+    }
+    assert dict(after.texts) == {CODE: "print(2)\n"}
+    assert after.records == (record(),)
+    assert FOLDER.records == ()
+
+
+def test_a_file_that_is_taken_away_is_known_no_more() -> None:
+    full = FOLDER.with_files("d" * 40, {CODE: "x", record_path("1"): to_json(record()), "a.txt": "a"})
+    after = full.with_files("e" * 40, dict.fromkeys([CODE, record_path("1"), "a.txt", "never.txt"]))
+    assert (sorted(after.entries), dict(after.texts), after.records) == (["PLAN.md"], {}, ())
+
+
+def test_records_are_replaced_and_in_order() -> None:
+    full = FOLDER
+    for one in (record("10"), record("2"), result_of("10")):
+        full = full.with_files("d" * 40, {record_path(one.run): to_json(one)})
+    assert full.records == (record("2"), result_of("10"))
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.dictionaries(st.sampled_from([*THEIRS, *sorted(DOCUMENTS), plot_path("3")]), CONTENT))
+def test_what_is_known_after_writing_is_what_was_foretold(files: dict[str, str]) -> None:
+    after = FOLDER.with_files("d" * 40, files)
+    assert after.inputs == FOLDER.inputs_with(files)
+    assert all(after.text(name) == text for name, text in files.items() if is_text(name))
+    assert all((name in after.texts) is is_text(name) for name in files)
+
+
+@pytest.mark.parametrize(
+    ("name", "record_", "text"),
+    [
+        ("runs/run-1.json", True, False),
+        ("runs/notes.txt", False, False),
+        ("data/runs/run-1.json", False, False),
+        (CODE, False, True),
+        ("PLAN.md", False, True),
+        ("data/PLAN.md", False, False),
+    ],
+)
+def test_what_is_read_of_a_folder(name: str, record_: bool, text: bool) -> None:
+    assert (is_record(name), is_text(name)) == (record_, text)

@@ -2,19 +2,21 @@
 
 import json
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.errors import ArtifactError, NotFound
+from bot.errors import Lagging, Moved, NotFound
 from bot.events import branch_of, report_branch, request_name
 from bot.experiment import Experiment, Training
 from bot.folder import PLAN, record_path
-from bot.load import Loader, read_artifact
+from bot.load import Loader
+from bot.local.faults import Answer, Call
 from bot.pieces import bound_mark, mark, reply_mark
 from bot.records import to_json
 from runner.result import Status
-from tests.lab import Lab
+from tests.lab import Lab, json_answer, paths
 from tests.values import PLAN_TEXT, SOURCE, attempt, record, result, result_of
 
 
@@ -27,8 +29,15 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     lab.end()
 
 
+def look(lab: Lab, number: int, *, later: timedelta = timedelta()) -> Experiment | None:
+    """`later`: so much after everything that has happened."""
+    return Loader(lab.gateway, clock=lambda: datetime.now(UTC) + later).load(number, dollars=0.5)
+
+
 def load(lab: Lab, number: int) -> Experiment:
-    return Loader(lab.gateway).load(number, dollars=0.5)
+    x = look(lab, number)
+    assert x
+    return x
 
 
 def home(number: int) -> str:
@@ -46,8 +55,9 @@ def begun(lab: Lab, number: int, run: str = "1", **others: str) -> int:
     """A run with its pull request, whose number this is."""
     branch = branch_of(number, run)
     lab.branch(branch, files(number, run, **others))
-    lab.gateway.open_pull(branch=branch, title="Run", body="")
-    return lab.gateway.pulls_from(branch)[0].number
+    pull = lab.gateway.open_pull(branch=branch, title="Run", body="")
+    assert pull
+    return pull.number
 
 
 # The issue
@@ -84,8 +94,20 @@ def test_the_authority_is_whoever_set_the_label_last(lab: Lab) -> None:
     assert again.cause != x.cause
 
 
-def test_without_a_label_there_is_no_authority(lab: Lab) -> None:
-    assert load(lab, lab.issue()).authority is None
+def test_an_ordinary_issue_is_no_experiment_and_costs_two_reads(lab: Lab) -> None:
+    number = lab.issue("bug")
+    with lab.calls() as calls:
+        assert look(lab, number) is None
+    assert [path.partition("?")[0] for path in paths(calls)] == [f"/issues/{number}", f"/issues/{number}/timeline"]
+
+
+def test_an_issue_that_was_an_experiment_still_is_one(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    lab.ada.unlabel(number, "experiment")
+    x = load(lab, number)
+    assert x.labels == frozenset()
+    assert x.authority
+    assert x.authority.may
 
 
 @pytest.mark.parametrize(("login", "may"), [("mallory", False), ("grace", True)])
@@ -286,15 +308,236 @@ def test_an_artifact_that_cannot_be_used_is_complained_of(lab: Lab) -> None:
     assert found.complaint.startswith("Its result.json is not valid: ")
 
 
-def test_an_artifact_s_texts_may_hold_any_bytes() -> None:
-    good = result().to_json().encode()
-    found = read_artifact({"result.json": good, "digest.md": b"\xff\0", "metrics.jsonl": b"\xff\n{\n"})
-    assert (found.result, found.points) == (result(), ())
+# Lists that are behind
 
 
-@pytest.mark.parametrize("content", [b"", b"\xff", b"{}", b"[" * 10_000, json.dumps({"version": 1}).encode()])
-def test_a_result_that_is_none_is_refused(content: bytes) -> None:
-    with pytest.raises(ArtifactError, match=r"Its result\.json is not valid"):
-        read_artifact({"result.json": content})
-    with pytest.raises(ArtifactError, match=r"It has no result\.json"):
-        read_artifact({"digest.md": content})
+EMPTY = json_answer("[]")
+HOUR = timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda lab, number: lab.ada.unlabel(number, "experiment"),
+        lambda lab, number: lab.ada.label(number, "paused"),
+        lambda lab, number: lab.ada.close_issue(number),
+    ],
+    ids=["unlabelled", "paused", "closed"],
+)
+def test_a_timeline_that_does_not_show_it_yet_is_waited_for_but_not_for_ever(
+    lab: Lab, change: Callable[[Lab, int], None]
+) -> None:
+    number = lab.issue("experiment")
+    timeline = f"/issues/{number}/timeline"
+    before = json_answer(json.dumps(lab.ada.timeline(number)))
+    change(lab, number)
+    with lab.answering(timeline, before), pytest.raises(Lagging, match=f"timeline of #{number}") as lagging:
+        look(lab, number)
+    assert 0 < lagging.value.seconds < 10
+    with lab.answering(timeline, before):
+        assert look(lab, number, later=HOUR)
+    load(lab, number)
+
+
+def test_a_label_that_the_timeline_does_not_show_yet_is_waited_for(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    with lab.answering("/timeline", EMPTY), pytest.raises(Lagging):
+        look(lab, number)
+    with lab.answering("/timeline", EMPTY):
+        late = look(lab, number, later=HOUR)
+    assert late
+    assert late.authority is None
+
+
+def test_an_issue_closed_and_reopened_agrees_with_its_timeline(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    lab.ada.close_issue(number)
+    assert not load(lab, number).open
+    lab.ada.reopen_issue(number)
+    assert load(lab, number).open
+
+
+@pytest.mark.parametrize("on_pull", [False, True])
+def test_comments_that_are_not_all_there_are_waited_for_but_not_for_ever(lab: Lab, on_pull: bool) -> None:
+    number = lab.issue("experiment")
+    pull = begun(lab, number)
+    thread = pull if on_pull else number
+    lab.ada.comment(thread, "/help")
+    comments = f"/issues/{thread}/comments"
+    with lab.answering(comments, EMPTY), pytest.raises(Lagging, match=f"comments of #{thread}"):
+        look(lab, number)
+    with lab.answering(comments, EMPTY):
+        x = look(lab, number, later=HOUR)
+    assert x
+    assert x.asked == ()
+    assert names(load(lab, number)) == [("help", True)]
+
+
+def test_a_training_that_the_list_shows_at_work_is_asked_for_itself(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    begun(lab, number)
+    [run] = load(lab, number).runs
+    assert run.pull
+    request = request_name(number, "1", run.folder.inputs, 1)
+    told = {"pr": "1", "sha": run.pull.head, "request": request, "command": "true"}
+    started = lab.gateway.dispatch(told)
+    assert started
+    lab.run(started.id)
+    listed = [one for one in lab.ada.runs() if one["id"] == started.id]
+    old = json.dumps({"total_count": 1, "workflow_runs": [{**listed[0], "status": "queued", "conclusion": None}]})
+    with lab.answering("GET .*/actions/workflows/train.yml/runs", json_answer(old)):
+        [training] = load(lab, number).runs[0].trainings
+    assert (training.active, training.conclusion) == (False, "success")
+
+
+def test_a_run_merged_while_we_looked_is_looked_at_again(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    pull = begun(lab, number)
+
+    def merge(call: Call) -> None:
+        if call.method == "GET" and "/pulls?" in call.path:
+            lab.github.faults.before = None
+            lab.ada.merge(pull)
+
+    with lab.before(merge), pytest.raises(Moved):
+        look(lab, number)
+    [run] = load(lab, number).runs
+    assert run.pull
+    assert run.pull.merged
+
+
+def test_a_merged_run_whose_record_somebody_took_off_main_is_no_reason_to_look_for_ever(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    lab.ada.merge(begun(lab, number))
+    main = lab.gateway.head("main")
+    assert main
+    lab.gateway.move_branch("main", lab.commit(main, {f"{home(number)}/{record_path('1')}": None}))
+    x = load(lab, number)
+    assert x.main.records == ()
+    assert [run.id for run in x.runs] == ["1"]
+
+
+# What it costs
+
+
+def test_what_has_not_changed_is_not_sent_again(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    lab.ada.merge(begun(lab, number))
+    begun(lab, number, "2")
+    x = load(lab, number)
+    with lab.calls() as calls:
+        assert load(lab, number) == x
+    assert {call.status for call in calls if call.method == "GET"} == {304}
+    assert len(paths(calls)) < 20
+
+
+# Main and the branch
+
+
+def base(lab: Lab, number: int, run: str, **others: str) -> None:
+    """A run that wrote down where main was when it was born."""
+    known = record(run, experiment=number, base=lab.gateway.head("main"))
+    begun(lab, number, run, **{record_path(run): to_json(known)}, **others)
+
+
+def test_a_branch_that_main_is_still_the_base_of_has_no_other(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    base(lab, number, "1")
+    x = load(lab, number)
+    assert x.runs[0].base is None
+    assert not x.runs[0].clashes(x.main)
+
+
+def test_a_file_changed_on_both_sides_clashes_and_one_changed_on_either_does_not(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    lab.push({f"{home(number)}/notes.txt": "old\n", f"{home(number)}/other.txt": "old\n"})
+    base(lab, number, "1", **{"notes.txt": "branch\n"})
+    lab.push({f"{home(number)}/other.txt": "main\n"})
+    x = load(lab, number)
+    assert x.runs[0].base
+    assert not x.runs[0].clashes(x.main)
+    lab.push({f"{home(number)}/notes.txt": "main\n"})
+    x = load(lab, number)
+    assert x.runs[0].clashes(x.main)
+
+
+def test_a_base_that_nobody_knows_is_none(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    begun(lab, number, **{record_path("1"): to_json(record(experiment=number, base="f" * 40))})
+    lab.push({"elsewhere.txt": f"{number}\n"})
+    assert load(lab, number).runs[0].base is None
+
+
+def test_whether_it_can_be_merged_is_asked_of_the_pull_request_itself(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    pull = begun(lab, number)
+    for answer in (None, False, True):
+        shown = json_answer(json.dumps({**lab.ada.pull(pull), "mergeable": answer}))
+        with lab.answering(f"GET .*/pulls/{pull}$", shown):
+            [run] = load(lab, number).runs
+        assert run.pull
+        assert run.pull.mergeable is answer
+
+
+def test_a_run_opened_again_does_not_hide_its_successor(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    first = begun(lab, number)
+    lab.ada.close_pull(first)
+    begun(lab, number, "2")
+    lab.ada.reopen_pull(first)
+    x = load(lab, number)
+    assert [(run.id, run.open) for run in x.runs] == [("1", True), ("2", True)]
+
+
+# Who may
+
+
+@pytest.mark.parametrize(("login", "may"), [("mallory", False), ("grace", True), (None, True)])
+def test_a_text_changed_after_the_label_counts_only_from_somebody_who_may(
+    lab: Lab, login: str | None, may: bool
+) -> None:
+    number = lab.issue("experiment")
+    with lab.answering("/graphql", edited(login, datetime.now(UTC) + HOUR)):
+        authority = load(lab, number).authority
+    assert authority
+    assert (authority.may, authority.edited_by) == (may, None if may else login)
+
+
+def edited(login: str | None, at: datetime) -> Answer:
+    issue = {"lastEditedAt": at.isoformat() if login else None, "editor": login and {"login": login}}
+    return json_answer(json.dumps({"data": {"repository": {"issue": issue}}}))
+
+
+def test_a_text_changed_before_the_label_was_set_is_what_was_labelled(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    with lab.answering("/graphql", edited("mallory", datetime.now(UTC) - HOUR)):
+        authority = load(lab, number).authority
+    assert authority
+    assert authority.may
+
+
+def test_once_the_idea_is_frozen_nobody_asks_who_edited_it(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    begun(lab, number)
+    with lab.calls() as calls:
+        load(lab, number)
+    assert [call.path for call in calls if "graphql" in call.path] == []
+
+
+# An issue that is gone
+
+
+def test_of_an_issue_that_is_gone_its_runs_are_known(lab: Lab) -> None:
+    number = lab.issue("experiment")
+    pull = begun(lab, number)
+    lab.gateway.comment(pull, "Said.")
+    x = Loader(lab.gateway).load_gone(number, "It was deleted.")
+    assert x
+    assert (x.gone, x.open, x.labels, x.authority, x.acting) == ("It was deleted.", False, frozenset(), None, True)
+    [run] = x.runs
+    assert run.pull
+    assert (run.pull.number, [comment.body for comment in run.comments]) == (pull, ["Said."])
+
+
+def test_a_number_that_never_had_a_run_is_nothing(lab: Lab) -> None:
+    assert Loader(lab.gateway).load_gone(lab.issue("experiment"), "It was deleted.") is None

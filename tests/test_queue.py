@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.errors import Moved, Unavailable
+from bot.errors import LedgerError, Moved, Unavailable
 from bot.queue import REPEATS, Agenda, Key, Queue, exponential
 
 ONE, TWO, THREE = (Key("you/lab", number) for number in (1, 2, 3))
@@ -22,6 +22,17 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
+
+
+class Hurried:
+    """A clock on which every look at it takes a minute: nothing has to be waited for."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+
+    def __call__(self) -> float:
+        self._clock.now += 60.0
+        return self._clock.now
 
 
 def ignore(key: Key, error: Exception) -> None:
@@ -239,7 +250,7 @@ def test_after_too_many_failures_it_is_given_up_once_until_added_again() -> None
         given_up.append(f"{key}: {error}")
         raise RuntimeError("This must not stop the queue.")
 
-    queue = Queue(failing(7, Unavailable("Down."), looks), give_up=give_up, backoff=lambda failures: 0.0, patience=3)
+    queue = Queue(failing(7, RuntimeError("Down."), looks), give_up=give_up, backoff=lambda failures: 0.0, patience=3)
     with running(queue):
         queue.add(ONE)
         assert queue.wait_quiet(SOON)
@@ -258,7 +269,7 @@ def test_a_good_look_restores_the_patience() -> None:
     def look(key: Key) -> None:
         looks[key] += 1
         if looks[key] % 3:
-            raise Unavailable("Down.")
+            raise RuntimeError("Down.")
 
     queue = Queue(look, give_up=ignore, backoff=lambda failures: 0.0, patience=3)
     with running(queue):
@@ -268,10 +279,10 @@ def test_a_good_look_restores_the_patience() -> None:
     assert looks[ONE] == 12
 
 
-def test_events_during_an_outage_do_not_use_up_the_patience() -> None:
+def test_events_during_a_failure_do_not_use_up_the_patience() -> None:
     clock, looks, given_up = Clock(), Counter[Key](), list[Key]()
     queue = Queue(
-        failing(99, Unavailable("Down."), looks),
+        failing(99, RuntimeError("Down."), looks),
         give_up=lambda key, error: given_up.append(key),
         backoff=lambda failures: 10.0,
         patience=2,
@@ -286,6 +297,59 @@ def test_events_during_an_outage_do_not_use_up_the_patience() -> None:
         queue.add(ONE)
         assert queue.wait_quiet(SOON)
     assert given_up == [ONE]
+
+
+LASTING = [Unavailable("Down."), Unavailable("Wait.", seconds=1.0), LedgerError("The disk is full.")]
+
+
+@pytest.mark.parametrize("error", LASTING, ids=repr)
+def test_what_passes_by_itself_is_waited_for_as_long_as_it_takes(error: Exception) -> None:
+    looks, clock = Counter[Key](), Clock()
+    queue = Queue(
+        failing(99, error, looks), give_up=ignore, backoff=lambda failures: 0.0, patience=3, clock=Hurried(clock)
+    )
+    with running(queue):
+        queue.add(ONE)
+        assert queue.wait_quiet(SOON)
+    assert looks[ONE] == 100
+
+
+@pytest.mark.parametrize("error", LASTING, ids=repr)
+def test_an_outage_leaves_the_patience_as_it_was(error: Exception) -> None:
+    looks, given_up = Counter[Key](), list[int]()
+
+    def look(key: Key) -> None:
+        looks[key] += 1
+        raise error if looks[key] % 4 else RuntimeError("Ours.")
+
+    queue = Queue(
+        look,
+        give_up=lambda key, error: given_up.append(looks[key]),
+        backoff=lambda failures: 0.0,
+        patience=3,
+        clock=Hurried(Clock()),
+    )
+    with running(queue):
+        queue.add(ONE)
+        assert queue.wait_quiet(SOON)
+    assert given_up == [12]
+
+
+def test_github_is_left_alone_for_as_long_as_it_asks() -> None:
+    clock, looks = Clock(), Counter[Key]()
+    queue = Queue(
+        failing(1, Unavailable("Wait.", seconds=60.0), looks), give_up=ignore, backoff=lambda failures: 2.0, clock=clock
+    )
+    with running(queue):
+        queue.add(ONE)
+        assert queue.wait_quiet(SOON)
+        clock.now = 59.0
+        assert queue.quiet()
+        clock.now = 60.0
+        assert not queue.quiet()
+        queue.add(TWO)
+        assert queue.wait_quiet(SOON)
+    assert looks == {ONE: 2, TWO: 1}
 
 
 def test_a_moved_ref_is_no_failure() -> None:

@@ -19,6 +19,7 @@ from bot.records import (
     Curve,
     Discarded,
     Metric,
+    Rebuilt,
     Record,
     Repair,
     TaskChanges,
@@ -37,6 +38,7 @@ from tests.values import METRIC, analysis, attempt, conclusion, proposal, record
 HIGHER = Metric(name="accuracy", direction="higher")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBER = st.floats() | st.integers(-(10**6), 10**6).map(float)
+SHA = st.from_regex(r"[0-9a-f]{40}", fullmatch=True)
 COUNT = st.integers(0, 10**12)
 PRICE = st.none() | st.decimals(0, 1000, allow_nan=False, allow_infinity=False, places=7)
 
@@ -66,6 +68,8 @@ RECORD = st.builds(
     proposal=st.builds(proposal, hypothesis=TEXT, tasks=st.tuples(TEXT)),
     pull=st.none() | COUNT,
     plan=st.none() | TEXT,
+    base=st.none() | SHA,
+    rebuilds=st.lists(st.builds(Rebuilt, main=SHA, from_main=st.tuples(TEXT), from_branch=st.tuples()), max_size=1),
     attempts=st.lists(ATTEMPT, max_size=2),
     repairs=st.lists(st.builds(Repair, attempt=TEXT, cause=TEXT, fix=TEXT, inputs=TEXT), max_size=1),
     conclusion=st.none() | CONCLUSION,
@@ -108,6 +112,13 @@ def test_every_number_survives(value: float) -> None:
         repr(value)
     ] * 3
     assert "NaN" not in to_json(one)
+
+
+def test_a_record_written_before_branches_were_rebuilt_is_read() -> None:
+    old = json.loads(to_json(result_of()))
+    del old["rebuilds"]
+    one = from_json(json.dumps(old))
+    assert (one.base, one.rebuilds) == (None, ())
 
 
 def test_what_there_is_not_is_not_written() -> None:
@@ -153,6 +164,8 @@ def test_an_edited_record_is_read_and_written_again_or_refused(field: str, value
         ({"metric": {"name": "loss", "direction": "sideways"}}, "metric.direction: "),
         ({"surprise": 1}, "surprise: "),
         ({"version": 2}, "version: "),
+        ({"base": "../issues/1"}, "base: "),
+        ({"rebuilds": [{"main": "main"}]}, "rebuilds.0.main: "),
         ({"calls": [{"id": "1", "role": "coder", "model": "m", "dollars": "-1"}]}, "calls.0.dollars: "),
         ({"calls": [{"id": "1", "role": "coder", "model": "m", "dollars": "1e9999"}]}, "calls.0.dollars: "),
     ],
