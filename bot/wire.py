@@ -114,15 +114,10 @@ class Wire:
 
     def location(self, path: str) -> str:
         """Where GitHub redirects to."""
-        requester = self._connection.requester
-
-        def ask() -> str:
-            status, headers, body = requester.requestJson("GET", path)
-            if status != 302:
-                raise requester.createException(status, headers, {"message": body[:200]})
-            return str(urljoin(requester.base_url, headers["location"]))
-
-        return self._retried(ask)
+        place = self._call("GET", path)[0].get("location")
+        if not place:
+            raise Unavailable(f"GitHub did not say where {path} is.")
+        return urljoin(self._connection.requester.base_url, str(place))
 
     def _call(
         self,

@@ -227,6 +227,18 @@ def test_a_redirect_is_told_and_not_followed(lab: Lab, wire: Wire) -> None:
         assert wire.location(ISSUE) == "http://127.0.0.1:9/a?b=c"
 
 
+def test_a_token_revoked_before_a_redirect_is_replaced_too(lab: Lab, wire: Wire) -> None:
+    wire.get(f"{ISSUE}/{lab.issue()}")
+    elsewhere = Answer(302, "", {"Location": "http://127.0.0.1:9/a?b=c"})
+    with lab.answering(ISSUE, Answer(401, {"message": "Bad credentials"}), elsewhere):
+        assert wire.location(ISSUE) == "http://127.0.0.1:9/a?b=c"
+
+
+def test_an_answer_that_leads_nowhere_is_an_error(lab: Lab, wire: Wire) -> None:
+    with lab.answering(ISSUE, Answer(200, {})), pytest.raises(Unavailable, match="where"):
+        wire.location(ISSUE)
+
+
 # Errors
 
 
