@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from bot import commands
 from bot.errors import Declined, ModelError, ReplyError, TrainwrightError
 from bot.experiment import (
+    A_RUNNER,
     PAUSED,
     Action,
     Asked,
@@ -34,6 +35,8 @@ from bot.records import Attempt, Conclusion, Metric, Rebuilt, Record, Repair, Ve
 from bot.sanitise import safe, safe_line
 
 CHECK = "trainwright / result"
+MACHINES = ("the runner", A_RUNNER, "GitHub")
+"""What one waits for on behalf of the open run."""
 BUTTONS = (
     "**Merge** to keep this run's code and start the next run from it. **Close** to discard the code; the findings are "
     "kept. **Push** to `train.py` on this branch to train your version.\n"
@@ -82,9 +85,8 @@ def _waits_for(experiment: Experiment, step: Action) -> str:
     if isinstance(step, Wait):
         if experiment.paused_by:
             return f"Paused by {experiment.paused_by} with the label `paused`. {step.why}"
-        run = experiment.open_run
-        pull = f" (#{run.pull.number})" if run and run.pull and f"#{run.pull.number}" not in step.why else ""
-        return f"{step.why}{pull}"
+        run = experiment.open_run if step.for_whom in MACHINES else None
+        return f"{step.why} (#{run.pull.number})" if run and run.pull else step.why
     return "Reading the idea and writing the plan and the first `train.py`."
 
 
@@ -96,6 +98,8 @@ def _best_line(records: Sequence[Record], metric: Metric) -> str:
 
 
 def _budget_line(experiment: Experiment) -> str:
+    if experiment.config_error:
+        return ""  # what it is nobody can read
     records, budget = experiment.records, experiment.config.budget
     minutes = sum(record.gpu_minutes for record in records)
     unpriced = any(call.dollars is None for record in records for call in record.calls)

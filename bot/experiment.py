@@ -175,7 +175,7 @@ class Run:
         names = base.keys() | theirs.keys() | ours.keys()
         return any(len({base.get(name), theirs.get(name), ours.get(name)}) == 3 for name in names)
 
-    def with_files(self, commit: str, files: Mapping[str, str | bytes]) -> "Run":
+    def with_files(self, commit: str, files: Mapping[str, str | bytes | None]) -> "Run":
         """As it is once these files are committed to its branch."""
         pull = self.pull and replace(self.pull, head=commit, mergeable=None)
         return replace(self, folder=self.folder.with_files(commit, files), pull=pull, checks=())
@@ -534,8 +534,8 @@ def _wait_for_training(experiment: Experiment, training: Training, now: datetime
     end, told = training.deadline(runner), training.created + UNSTARTED
     if now >= end:
         return Cancel(training, "It did not end in time.")
-    if training.status == "in_progress" or now < told:
-        until = end if training.status == "in_progress" else told
+    until = end if training.status == "in_progress" else told
+    if now < until:
         return Wait("the runner", "The training is queued or running; its end wakes me.", until=until)
     labels = ", ".join(f"`{label}`" for label in runner.labels)
     minutes = int((now - training.created).total_seconds() // 60)

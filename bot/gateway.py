@@ -4,7 +4,7 @@ import base64
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -19,7 +19,7 @@ from bot.folder import FILE, Entry, blob_sha
 from bot.lab import WORKFLOW
 from bot.memory import Memory
 from bot.pieces import CheckRun
-from bot.wire import LIMITED, Json, Wire, Wires
+from bot.wire import LIMITED, Json, Wire, Wires, stamp
 
 EDITOR = (
     "query($owner:String!,$name:String!,$number:Int!)"
@@ -262,7 +262,7 @@ class Gateway:
         """Our trainings of an experiment, the oldest first. One that the list shows at work is asked for itself."""
         path = f"/actions/workflows/{WORKFLOW}/runs"
         try:
-            found = list(self._all(path, key="workflow_runs", event="workflow_dispatch", created=f">={_text(since)}"))
+            found = list(self._all(path, key="workflow_runs", event="workflow_dispatch", created=f">={stamp(since)}"))
         except NotFound:
             return []
         runs = [run for data in found if (run := _workflow_run(data)) and run.request.experiment == experiment]
@@ -511,7 +511,3 @@ def _login(user: Json | None) -> str:
 
 def _time(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

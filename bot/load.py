@@ -77,7 +77,6 @@ class Loader:
         runs, report = self._runs(number, main)
         threads = {number: self._thread(number, issue.comments, issue.updated)}
         threads |= {pull.number: self._thread(pull.number, pull.comments, pull.updated) for pull in _pulls(runs)}
-        runs = [replace(run, comments=_ours(threads[run.pull.number])) if run.pull else run for run in runs]
         resumptions = _resumptions(timeline)
         bound = {name for thread in threads.values() for name in _bound(thread, since=max(resumptions, default=EVER))}
         return Experiment(
@@ -92,9 +91,9 @@ class Loader:
             authority=self._authority(timeline, issue, frozen=bool(runs) or IDEA in main.texts),
             config=config,
             main=main,
-            acting=config.app is None or _same_app(config.app, self._gateway.login),
+            acting=self._acts(config),
             config_error=config_error,
-            runs=tuple(runs),
+            runs=_with_comments(runs, threads),
             report=report,
             comments=_ours(threads[number]),
             asked=self._asked(threads),
@@ -126,11 +125,14 @@ class Loader:
             authority=None,
             config=config,
             main=main,
-            acting=config.app is None or _same_app(config.app, self._gateway.login),
-            runs=tuple(replace(run, comments=_ours(threads[run.pull.number])) if run.pull else run for run in runs),
+            acting=self._acts(config),
+            runs=_with_comments(runs, threads),
             gone=why,
             lag=self._lag,
         )
+
+    def _acts(self, config: LabConfig) -> bool:
+        return config.app is None or _same_app(config.app, self._gateway.login)
 
     def _still_lagging(self, updated: datetime, what: str) -> None:
         """Raises Lagging, but not for ever: some differences are there to stay (a label that was deleted)."""
@@ -161,7 +163,7 @@ class Loader:
         try:
             return read_config(self._text(entry) if entry else None), ""
         except LabConfigError as error:
-            return LabConfig(), f"{error} Mend it on {self._gateway.main}, and I go on by myself."
+            return LabConfig(), f"{error}\n\nMend it on {self._gateway.main}, and I go on by myself."
 
     def _folder(self, commit: str, number: int, *, title: str) -> Folder:
         """The experiment's folder at a commit; its future path where there is none yet."""
@@ -318,6 +320,11 @@ def _resumptions(timeline: Sequence[Happening]) -> tuple[datetime, ...]:
 
 def _ours(comments: Sequence[CommentFacts]) -> tuple[Comment, ...]:
     return tuple(Comment(comment.id, comment.body, True) for comment in comments if comment.by_us)
+
+
+def _with_comments(runs: Sequence[Run], threads: Mapping[int, Sequence[CommentFacts]]) -> tuple[Run, ...]:
+    """Each run with what we said on its pull request."""
+    return tuple(replace(run, comments=_ours(threads[run.pull.number])) if run.pull else run for run in runs)
 
 
 def _pulls(runs: Sequence[Run]) -> list[Pull]:

@@ -7,7 +7,7 @@ was seen last, and what was seen is not told twice.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from bot.errors import NotFound
 from bot.events import experiment_of, parse_request
@@ -15,7 +15,7 @@ from bot.folder import ROOT, Entry
 from bot.gateway import Gateway
 from bot.lab import PATH as CONFIG
 from bot.lab import WORKFLOW, WORKFLOW_PATH
-from bot.wire import PER_PAGE, Json
+from bot.wire import PER_PAGE, Json, stamp
 
 OVERLAP = timedelta(minutes=2)
 
@@ -77,7 +77,7 @@ class _Round:
         """The entries of a list that are new, or were changed. `since`: the list itself can be cut off there."""
         place = self.watch.places.get(name) or Place(self.watch.start)
         if since:
-            parameters["since"] = _text(place.since)
+            parameters["since"] = stamp(place.since)
         etag, found = self._pages(path, place, key, parameters)
         if found is None:
             return []
@@ -130,7 +130,3 @@ def _changed(before: Mapping[str, Entry], now: Mapping[str, Entry]) -> tuple[set
 
 def _time(entry: Json) -> datetime:
     return datetime.fromisoformat(entry["updated_at"])
-
-
-def _text(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any, TypeVar
 from urllib.parse import urlencode, urljoin
 
@@ -49,6 +50,11 @@ _RETRY_READS = urllib3.Retry(
     respect_retry_after_header=False,
     raise_on_status=False,
 )
+
+
+def stamp(at: datetime) -> str:
+    """A time as GitHub takes it in an address."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 class Wire:

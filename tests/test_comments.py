@@ -80,6 +80,17 @@ def test_the_status_says_where_it_stands_what_is_best_and_what_is_left() -> None
     assert "Budget: 1 of 10 runs, $0.50 of $10.00, 60 s of 10.0 h of training." in said
 
 
+def test_what_others_have_to_mend_is_said_alone() -> None:
+    """It is no matter of the open pull request, and what the budget is nobody can read."""
+    broken = experiment(concluded(), config_error="`trainwright.yml`, line 2: It is odd.\n\nMend it.")
+    said = status(broken, decide(broken, NOW))
+    assert "line 2: It is odd.\n\nMend it.\n\n**Best so far" in said
+    assert "Budget" not in said
+    model = status(experiment(concluded()), Wait("the model", "The model gives no reply."))
+    assert "The model gives no reply.\n\n" in model
+    assert "Budget: 1 of 10 runs" in model
+
+
 def test_a_price_that_is_not_known_is_no_zero() -> None:
     unpriced = result_of("1", calls=(Call(id="coder/x/0", role=Role.CODER, model="local/own"),))
     said = status_note(experiment(main=folder(unpriced)), WAIT).body

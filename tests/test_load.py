@@ -262,7 +262,7 @@ def test_a_broken_configuration_is_told_with_its_key(lab: Lab) -> None:
     broken = load(lab, number)
     lab.push({".github/trainwright.yml": "budget: {runs: 3}\n"})
     assert "`budget.runs`" in broken.config_error
-    assert "Mend it on main" in broken.config_error
+    assert broken.config_error.endswith("\n\nMend it on main, and I go on by myself.")
     assert (load(lab, number).config_error, load(lab, number).config.budget.runs) == ("", 3)
 
 

@@ -69,8 +69,7 @@ class Hands:
         assert run.pull is not None
         sha = self._commit(x.main, files, message, parents=[run.pull.head, x.main.commit], base=x.main.commit)
         self.gateway.move_branch(run.pull.branch, sha)
-        pull = replace(run.pull, head=sha, mergeable=None)
-        return x.with_run(replace(run, folder=x.main.with_files(sha, files), base=None, pull=pull, checks=()))
+        return x.with_run(replace(run, folder=x.main, base=None).with_files(sha, files))
 
     def _commit(
         self,
